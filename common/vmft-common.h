@@ -5,6 +5,7 @@
 #include "vmft-clock.h"
 #include "vmft-error.h"
 #include "vmft-json.h"
+#include "vmft-store.h"
 #include "vmft-table.h"
 #include "vmft-text.h"
 #include "vmft-time.h"

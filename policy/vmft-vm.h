@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "vmft-common.h"
+#include "vmft-estimator.h"
+
+G_BEGIN_DECLS
+
+/**
+ * VmftVmPolicy: what the operator wants of one VM; kept in the domain's libvirt metadata so that it travels with it.
+ * @priority: 1 to 10, the weight of the VM in a plan (default 5)
+ * @modes: set of allowed modes (bits of #VmftMode), default all
+ * @max_downtime_ms: downtime limit for pre-copy, 0 for the daemon's default
+ * @off: vmft leaves this VM alone
+ */
+typedef struct
+{
+  guint priority;
+  guint modes;
+  guint max_downtime_ms;
+  gboolean off;
+} VmftVmPolicy;
+
+#define VMFT_VM_POLICY_DEFAULT ((VmftVmPolicy){ .priority = 5, .modes = VMFT_MODES_ALL })
+
+/**
+ * VmftVmDisk: one disk of a domain.
+ * @target: the guest's name for it, "vda"
+ * @source: (nullable): path of file or block device on this host; NULL for network disks and empty drives
+ * @device: (nullable): the block device of this host that carries @source ("sda", "dm-0"), when known
+ * @shared: reachable under the same name on other hosts, so that it need not be copied
+ */
+typedef struct
+{
+  char *target;
+  char *source;
+  char *device;
+  gboolean shared;
+  gboolean read_only;
+} VmftVmDisk;
+
+/** VmftMovability: whether a VM can go to one destination at all, with libvirt's or our reason when it cannot. */
+typedef struct
+{
+  char *destination;
+  gboolean movable;
+  char *reason; /* (nullable) */
+  VmftTime checked_us;
+} VmftMovability;
+
+/**
+ * VmftVm: a domain of this host as last seen: an immutable snapshot behind a reference count. The inventory
+ * replaces it as a whole when something changes.
+ */
+typedef struct
+{
+  char *uuid;
+  char *name;
+  int id; /* libvirt's, -1 when not running */
+  gboolean running;
+  gboolean persistent;
+  gboolean kvm; /* FALSE: TCG, where dirty-bitmap and dirty-ring readings must not be believed */
+  int qemu_pid; /* 0 when unknown */
+  guint n_vcpus;
+  guint64 memory_bytes;   /* RAM the guest has now (balloon) */
+  guint64 resident_bytes; /* RSS plus swap of its QEMU, without QEMU's own share; all RAM with huge pages */
+  guint modes;            /* bits of #VmftMode that both ends can do */
+  char *blocker;          /* (nullable): why it can go nowhere (hostdev, snapshot, block job, …) */
+  VmftVmPolicy policy;
+  GPtrArray *disks;      /* of VmftVmDisk */
+  GPtrArray *movability; /* of VmftMovability, one a destination */
+  GArray *dirty_samples; /* of VmftDirtySample, oldest first, aged by the sampler */
+} VmftVm;
+
+/** vmft_vm_new: Returns: (transfer full): an empty VM with default policy, to be filled before it is shared. */
+VmftVm *vmft_vm_new (const char *uuid, const char *name);
+
+/** vmft_vm_copy: Returns: (transfer full): a deep copy that may be changed until it is shared. */
+VmftVm *vmft_vm_copy (const VmftVm *vm);
+
+VmftVm *vmft_vm_ref (VmftVm *vm);
+void vmft_vm_unref (VmftVm *vm);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (VmftVm, vmft_vm_unref)
+
+/** vmft_vm_add_disk: appends a disk; strings are copied. */
+void vmft_vm_add_disk (VmftVm *vm,
+                       const char *target,
+                       const char *source,
+                       const char *device,
+                       gboolean shared,
+                       gboolean read_only);
+
+/** vmft_vm_set_movability: replaces what is known for @destination. @reason: (nullable): required when not movable. */
+void vmft_vm_set_movability (VmftVm *vm,
+                             const char *destination,
+                             gboolean movable,
+                             const char *reason,
+                             VmftTime checked_us);
+
+/** vmft_vm_to_variant: Returns: (transfer floating): the record `a{sv}`. */
+GVariant *vmft_vm_to_variant (const VmftVm *vm);
+
+G_END_DECLS
