@@ -1,77 +1,30 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* How a miner outlives the process: as one piece of bytes, or row by row in the daemon's database. */
+/* How a miner outlives the process: as one piece of bytes, or row by row in the daemon's store. */
 #pragma once
 
 #include "vmft-drain.h"
+#include "vmft-store.h"
 
 G_BEGIN_DECLS
 
 /**
- * VmftDrainRowKind:
- * @VMFT_DRAIN_ROW_META: the one row with counters and a fingerprint of the configuration; its key is 0
- * @VMFT_DRAIN_ROW_NODE: a node of the tree (nodes count against max_children even when all clusters under
- * them are evicted)
- * @VMFT_DRAIN_ROW_CLUSTER: a live cluster; its key is the template id
- * @VMFT_DRAIN_ROW_EVICTED: an evicted cluster that still gets its id back when it returns; key as above
+ * VmftDrainRowFunc:
+ * @key: "meta" (counters, fingerprint of the configuration), "cluster/ID" (live or evicted), "node/NUMBER" (a
+ * node of the tree: it counts against max_children even when all clusters under it are evicted)
+ * @record: (nullable): `a{sv}` to insert or replace; NULL to delete
  */
-typedef enum
-{
-  VMFT_DRAIN_ROW_META,
-  VMFT_DRAIN_ROW_NODE,
-  VMFT_DRAIN_ROW_CLUSTER,
-  VMFT_DRAIN_ROW_EVICTED,
-} VmftDrainRowKind;
-
-/**
- * VmftDrainRow:
- * @kind: what it is
- * @key: unique among nodes, and among clusters live and evicted: upsert by (kind is NODE, key)
- * @serial: Drain3's running number of the cluster; for META the last one given out
- * @generation: of the template's text
- * @size: lines so far
- * @used: order of last use, growing; for META the last one given out; for NODE the key of its parent
- * @path: tree path of a cluster, or of a node; tokens joined by spaces
- * @text: the template; for META the configuration's fingerprint
- */
-typedef struct
-{
-  VmftDrainRowKind kind;
-  guint32 key;
-  guint32 serial;
-  guint32 generation;
-  guint64 size;
-  guint64 used;
-  GBytes *path;
-  GBytes *text;
-} VmftDrainRow;
-
-/** VmftDrainRowFunc: one row to insert or replace; with @forget, to delete. */
-typedef void (*VmftDrainRowFunc) (const VmftDrainRow *row, gboolean forget, gpointer user_data);
+typedef void (*VmftDrainRowFunc) (const char *key, GVariant *record, gpointer user_data);
 
 /**
  * vmft_drain_foreach_unsaved:
  *
- * Calls @func for every row that changed since vmft_drain_mark_saved(): all of them put into the database in
- * the daemon's transaction make the state on disk exactly that of this moment.
+ * Calls @func for every row that changed since vmft_drain_mark_saved(): all of them put into the store in one
+ * transaction make the state on disk exactly that of this moment.
  */
 void vmft_drain_foreach_unsaved (VmftDrain *self, VmftDrainRowFunc func, gpointer user_data);
 
-/** vmft_drain_mark_saved: the transaction has been committed. */
+/** vmft_drain_mark_saved: the transaction that holds the unsaved rows has been committed. */
 void vmft_drain_mark_saved (VmftDrain *self);
-
-/**
- * vmft_drain_restore:
- * @config: as for vmft_drain_new()
- * @rows: (array length=n_rows): in any order
- * @error: return location: %VMFT_ERROR_CORRUPT for rows that contradict each other, %VMFT_ERROR_CONFIG when
- * they were made under another configuration
- *
- * Returns: (transfer full): a miner that goes on as if it had never stopped
- */
-VmftDrain *vmft_drain_restore (const VmftDrainConfig *config,
-                               const VmftDrainRow *rows,
-                               gsize n_rows,
-                               GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /** vmft_drain_save: Returns: (transfer full): the whole state in one piece. */
 GBytes *vmft_drain_save (VmftDrain *self);
@@ -80,12 +33,34 @@ GBytes *vmft_drain_save (VmftDrain *self);
  * vmft_drain_load:
  * @config: as for vmft_drain_new()
  * @bytes: from vmft_drain_save(), or whatever a disk made of it
- * @error: return location, as for vmft_drain_restore()
+ * @error: return location: %VMFT_ERROR_CORRUPT for a state that contradicts itself, %VMFT_ERROR_CONFIG for one
+ * made under another configuration
  *
- * Returns: (transfer full): the miner
+ * Returns: (transfer full): a miner that goes on as if it had never stopped
  */
 VmftDrain *vmft_drain_load (const VmftDrainConfig *config,
                             GBytes *bytes,
                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/**
+ * vmft_drain_store_save:
+ * @store: where the daemon has opened a transaction
+ * @error: return location, the store's error
+ *
+ * Puts the unsaved rows into the table %VMFT_STORE_TEMPLATES. The caller commits, then calls
+ * vmft_drain_mark_saved().
+ */
+gboolean vmft_drain_store_save (VmftDrain *self, VmftStore *store, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/**
+ * vmft_drain_store_load:
+ * @store: with the rows of vmft_drain_store_save(); an empty table gives an empty miner
+ * @error: return location, as for vmft_drain_load()
+ *
+ * Returns: (transfer full): the miner
+ */
+VmftDrain *vmft_drain_store_load (const VmftDrainConfig *config,
+                                  VmftStore *store,
+                                  GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 G_END_DECLS
