@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "daemon/vmft-sqlite-store.h"
+
+#include <errno.h>
+#include <glib/gstdio.h>
+#include <signal.h>
+#include <sqlite3.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+typedef struct
+{
+  char *dir;
+  char *path;
+  VmftClock *clock;
+} Fixture;
+
+static void
+set_up (Fixture *f, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+
+  f->dir = g_dir_make_tmp ("vmft-store-XXXXXX", &error);
+  g_assert_no_error (error);
+  f->path = g_build_filename (f->dir, "vmft.db", NULL);
+  f->clock = vmft_fake_clock_new (G_GINT64_CONSTANT (1790000000) * G_USEC_PER_SEC);
+}
+
+static void
+tear_down (Fixture *f, gconstpointer data)
+{
+  g_autoptr (GDir) dir = g_dir_open (f->dir, 0, NULL);
+  const char *name;
+
+  while ((name = g_dir_read_name (dir)) != NULL)
+    {
+      g_autofree char *path = g_build_filename (f->dir, name, NULL);
+
+      g_assert_cmpint (g_unlink (path), ==, 0);
+    }
+  g_assert_cmpint (g_rmdir (f->dir), ==, 0);
+  g_free (f->path);
+  g_free (f->dir);
+  g_object_unref (f->clock);
+}
+
+static VmftStore *
+open_store (Fixture *f)
+{
+  g_autoptr (GError) error = NULL;
+  VmftSqliteStore *store = vmft_sqlite_store_new (f->path, f->clock, &error);
+
+  g_assert_no_error (error);
+  return VMFT_STORE (store);
+}
+
+static GVariant *
+record (const char *text, gint64 number)
+{
+  GVariantDict dict;
+
+  g_variant_dict_init (&dict, NULL);
+  g_variant_dict_insert (&dict, "text", "s", text);
+  g_variant_dict_insert (&dict, "number", "x", number);
+  return g_variant_dict_end (&dict);
+}
+
+static void
+put (VmftStore *store, const char *table, guint64 id, VmftTime time_us)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (vmft_store_put_id (store, table, id, time_us, record ("r", (gint64) id), &error));
+  g_assert_no_error (error);
+}
+
+static gboolean
+collect (const char *key, VmftTime time_us, GVariant *value, gpointer user_data)
+{
+  g_string_append_printf (user_data, "%" G_GINT64_FORMAT " ", vmft_dict_int64 (value, "number", -1));
+  return TRUE;
+}
+
+static char *
+list (VmftStore *store, const char *table, VmftStoreOrder order, guint limit)
+{
+  g_autoptr (GString) text = g_string_new (NULL);
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (vmft_store_foreach (store, table, order, limit, collect, text, &error));
+  g_assert_no_error (error);
+  return g_string_free (g_steal_pointer (&text), FALSE);
+}
+
+static void
+assert_list (VmftStore *store, const char *table, const char *expected)
+{
+  g_autofree char *text = list (store, table, VMFT_STORE_BY_KEY, 0);
+
+  g_assert_cmpstr (text, ==, expected);
+}
+
+static void
+test_survives_reopening (Fixture *f, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (VmftStore) store = open_store (f);
+  g_autoptr (GVariant) back = NULL;
+  g_autofree char *newest = NULL;
+
+  put (store, VMFT_STORE_ALARMS, 9, 300);
+  put (store, VMFT_STORE_ALARMS, 10, 100);
+  put (store, VMFT_STORE_PLANS, 1, 100);
+  g_assert_true (
+      vmft_store_put (store, VMFT_STORE_CURSORS, "it's", 1, record ("caf\xc3\xa9 \"x\"", -4), &error));
+  g_assert_true (vmft_store_remove (store, VMFT_STORE_PLANS, "no such key", &error));
+  g_clear_object (&store);
+
+  store = open_store (f);
+  assert_list (store, VMFT_STORE_ALARMS, "9 10 ");
+  newest = list (store, VMFT_STORE_ALARMS, VMFT_STORE_NEWEST_FIRST, 1);
+  g_assert_cmpstr (newest, ==, "9 ");
+  g_assert_cmpuint (vmft_store_last_id (store, VMFT_STORE_ALARMS), ==, 10);
+  g_assert_cmpuint (vmft_store_last_id (store, VMFT_STORE_LEADS), ==, 0);
+  back = vmft_store_get (store, VMFT_STORE_CURSORS, "it's", &error);
+  g_assert_no_error (error);
+  g_assert_cmpstr (vmft_dict_string (back, "text"), ==, "caf\xc3\xa9 \"x\"");
+  g_assert_null (vmft_store_get (store, VMFT_STORE_CURSORS, "absent", &error));
+  g_assert_no_error (error);
+  g_assert_null (vmft_sqlite_store_get_set_aside (VMFT_SQLITE_STORE (store)));
+}
+
+static void
+test_transactions (Fixture *f, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (VmftStore) store = open_store (f);
+
+  g_assert_true (vmft_store_begin (store, &error));
+  put (store, VMFT_STORE_ALARMS, 1, 1);
+  vmft_store_rollback (store);
+  assert_list (store, VMFT_STORE_ALARMS, "");
+
+  g_assert_true (vmft_store_begin (store, &error));
+  put (store, VMFT_STORE_ALARMS, 2, 1);
+  g_assert_true (vmft_store_commit (store, &error));
+  assert_list (store, VMFT_STORE_ALARMS, "2 ");
+  g_assert_false (vmft_store_put (store, "nonsense; DROP TABLE alarms", "k", 1, record ("", 0), &error));
+  g_assert_error (error, VMFT_ERROR, VMFT_ERROR_INVALID);
+  g_assert_false (vmft_store_foreach (store, "nonsense", VMFT_STORE_BY_KEY, 0, collect, NULL, NULL));
+}
+
+/* The child dies by SIGKILL inside its second transaction: the first one is there, the second is not at all. */
+static void
+test_killed_in_transaction (Fixture *f, gconstpointer data)
+{
+  g_autoptr (VmftStore) store = NULL;
+  int status = 0;
+  pid_t child = fork ();
+
+  g_assert_cmpint (child, >=, 0);
+  if (child == 0)
+    {
+      g_autoptr (VmftSqliteStore) mine = vmft_sqlite_store_new (f->path, f->clock, NULL);
+      VmftStore *s = VMFT_STORE (mine);
+      gboolean ok = vmft_store_begin (s, NULL);
+
+      for (guint64 id = 1; id <= 3; id++)
+        ok = ok && vmft_store_put_id (s, VMFT_STORE_ALARMS, id, 1, record ("", (gint64) id), NULL);
+      ok = ok && vmft_store_commit (s, NULL) && vmft_store_begin (s, NULL);
+      for (guint64 id = 4; id <= 5000; id++)
+        ok = ok && vmft_store_put_id (s, VMFT_STORE_ALARMS, id, 1, record ("a long text", (gint64) id), NULL);
+      if (ok)
+        kill (getpid (), SIGKILL);
+      _exit (1);
+    }
+  g_assert_cmpint (waitpid (child, &status, 0), ==, child);
+  g_assert_true (WIFSIGNALED (status) && WTERMSIG (status) == SIGKILL);
+
+  store = open_store (f);
+  assert_list (store, VMFT_STORE_ALARMS, "1 2 3 ");
+  put (store, VMFT_STORE_ALARMS, 4, 1);
+  assert_list (store, VMFT_STORE_ALARMS, "1 2 3 4 ");
+}
+
+static void
+assert_starts_anew (Fixture *f)
+{
+  g_autoptr (VmftStore) store = NULL;
+  const char *aside;
+
+  store = open_store (f);
+  aside = vmft_sqlite_store_get_set_aside (VMFT_SQLITE_STORE (store));
+  g_assert_nonnull (aside);
+  g_assert_true (g_file_test (aside, G_FILE_TEST_EXISTS));
+  assert_list (store, VMFT_STORE_ALARMS, "");
+  put (store, VMFT_STORE_ALARMS, 1, 1);
+}
+
+static void
+test_corrupt_file (Fixture *f, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (VmftStore) store = NULL;
+  g_autofree char *bytes = NULL;
+  gsize length = 0;
+
+  g_assert_true (
+      g_file_set_contents (f->path, "this is no database, it is a letter to the operator", -1, &error));
+  assert_starts_anew (f);
+
+  store = open_store (f);
+  for (guint64 id = 2; id < 400; id++)
+    put (store, VMFT_STORE_ALARMS, id, 1);
+  g_clear_object (&store);
+  g_assert_true (g_file_get_contents (f->path, &bytes, &length, &error));
+  memset (bytes + 8192, 0xa5, length - 8192);
+  g_assert_true (g_file_set_contents (f->path, bytes, (gssize) length, &error));
+  assert_starts_anew (f);
+}
+
+static void
+test_newer_schema (Fixture *f, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (VmftSqliteStore) store = NULL;
+  sqlite3 *db = NULL;
+
+  g_assert_cmpint (sqlite3_open (f->path, &db), ==, SQLITE_OK);
+  g_assert_cmpint (sqlite3_exec (db, "PRAGMA user_version = 99; CREATE TABLE t (x)", NULL, NULL, NULL), ==,
+                   SQLITE_OK);
+  sqlite3_close (db);
+  store = vmft_sqlite_store_new (f->path, f->clock, &error);
+  g_assert_null (store);
+  g_assert_error (error, VMFT_ERROR, VMFT_ERROR_FAILED);
+  g_assert_nonnull (strstr (error->message, "newer vmftd"));
+}
+
+static void
+test_unusable_directory (Fixture *f, gconstpointer data)
+{
+  g_autofree char *path = g_build_filename (f->dir, "absent", "vmft.db", NULL);
+  g_autoptr (GError) error = NULL;
+
+  g_assert_null (vmft_sqlite_store_new (path, f->clock, &error));
+  g_assert_error (error, VMFT_ERROR, VMFT_ERROR_FAILED);
+  g_assert_nonnull (strstr (error->message, path));
+  g_clear_error (&error);
+
+  /* root may write anywhere but on a pseudo file system that has no files to offer */
+  g_assert_null (vmft_sqlite_store_new ("/proc/vmft.db", f->clock, &error));
+  g_assert_error (error, VMFT_ERROR, VMFT_ERROR_FAILED);
+}
+
+static void
+test_full_disk (Fixture *f, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (VmftStore) store = open_store (f);
+  g_autofree char *big = g_strnfill (200000, 'x');
+  g_autofree char *kept = NULL;
+  gboolean failed = FALSE;
+
+  put (store, VMFT_STORE_ALARMS, 1, 1);
+  vmft_sqlite_store_limit_bytes (VMFT_SQLITE_STORE (store), 512 * 1024);
+  g_assert_true (vmft_store_begin (store, &error));
+  for (guint64 id = 2; id < 20; id++)
+    failed |= !vmft_store_put_id (store, VMFT_STORE_ALARMS, id, 1, record (big, (gint64) id), NULL);
+  g_assert_true (failed);
+  if (!vmft_store_commit (store, &error))
+    g_clear_error (&error);
+  kept = list (store, VMFT_STORE_ALARMS, VMFT_STORE_BY_KEY, 1);
+  g_assert_cmpstr (kept, ==, "1 ");
+
+  /* the database stays usable within its limit */
+  g_assert_true (vmft_store_begin (store, &error));
+  for (guint64 id = 2; id < 20; id++)
+    {
+      g_autofree char *key = g_strdup_printf ("%020" G_GUINT64_FORMAT, id);
+
+      g_assert_true (vmft_store_remove (store, VMFT_STORE_ALARMS, key, &error));
+    }
+  put (store, VMFT_STORE_ALARMS, 2, 1);
+  g_assert_true (vmft_store_commit (store, &error));
+  assert_list (store, VMFT_STORE_ALARMS, "1 2 ");
+}
+
+static void
+test_retention (Fixture *f, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (VmftStore) store = open_store (f);
+  VmftSqliteStore *sqlite = VMFT_SQLITE_STORE (store);
+
+  for (guint64 id = 1; id <= 8; id++)
+    put (store, VMFT_STORE_ALARMS, id, (VmftTime) id * 10);
+  g_assert_true (vmft_sqlite_store_trim (sqlite, VMFT_STORE_ALARMS, 6, VMFT_TIME_UNKNOWN, &error));
+  assert_list (store, VMFT_STORE_ALARMS, "3 4 5 6 7 8 ");
+  g_assert_true (vmft_sqlite_store_trim (sqlite, VMFT_STORE_ALARMS, 0, 55, &error));
+  assert_list (store, VMFT_STORE_ALARMS, "6 7 8 ");
+  g_assert_true (vmft_sqlite_store_trim (sqlite, VMFT_STORE_ALARMS, 0, 1000, &error));
+  g_assert_cmpuint (vmft_store_last_id (store, VMFT_STORE_ALARMS), ==, 8);
+}
+
+static void
+test_second_writer_waits (Fixture *f, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (VmftStore) store = open_store (f);
+  g_autoptr (VmftStore) other = open_store (f);
+
+  put (store, VMFT_STORE_ALARMS, 1, 1);
+  put (other, VMFT_STORE_ALARMS, 2, 1);
+  assert_list (store, VMFT_STORE_ALARMS, "1 2 ");
+}
+
+#define ADD(path, func) g_test_add ("/sqlite-store/" path, Fixture, NULL, set_up, func, tear_down)
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_log_set_always_fatal (G_LOG_LEVEL_CRITICAL | G_LOG_FATAL_MASK); /* setting a database aside warns */
+  ADD ("survives-reopening", test_survives_reopening);
+  ADD ("transactions", test_transactions);
+  ADD ("killed-in-transaction", test_killed_in_transaction);
+  ADD ("corrupt-file", test_corrupt_file);
+  ADD ("newer-schema", test_newer_schema);
+  ADD ("unusable-directory", test_unusable_directory);
+  ADD ("full-disk", test_full_disk);
+  ADD ("retention", test_retention);
+  ADD ("second-writer", test_second_writer_waits);
+  return g_test_run ();
+}
