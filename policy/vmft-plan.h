@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "vmft-common.h"
+#include "vmft-detector.h"
+#include "vmft-estimator.h"
+
+G_BEGIN_DECLS
+
+/**
+ * VmftPlanVerdict: what comes of an incident.
+ * @VMFT_PLAN_GO: the steps are to be carried out
+ * @VMFT_PLAN_ADVISE: they would be, but a guard or the mode of operation leaves it to the operator
+ * @VMFT_PLAN_NOT_WORTH: moving costs more than the risk
+ * @VMFT_PLAN_NOTHING: the fault concerns no VM, or none can move
+ * @VMFT_PLAN_ALERT: none arrives in time and the fallback is `alert`
+ * @VMFT_PLAN_SAVE: none arrives in time and the fallback is `save`: managed save to shared storage
+ */
+typedef enum
+{
+  VMFT_PLAN_GO,
+  VMFT_PLAN_ADVISE,
+  VMFT_PLAN_NOT_WORTH,
+  VMFT_PLAN_NOTHING,
+  VMFT_PLAN_ALERT,
+  VMFT_PLAN_SAVE,
+} VmftPlanVerdict;
+
+/** vmft_plan_verdict_to_string: Returns: "go", "advise", "not-worth", "nothing", "alert" or "save". */
+const char *vmft_plan_verdict_to_string (VmftPlanVerdict verdict);
+gboolean vmft_plan_verdict_from_string (const char *text, VmftPlanVerdict *verdict) G_GNUC_WARN_UNUSED_RESULT;
+
+/**
+ * VmftPlanStep: one VM's move; times in seconds from the plan's @now_us.
+ * @allow_postcopy: the job may be switched to post-copy later (its policy and both ends allow it)
+ * @fits: @p_arrive reaches the confidence
+ * @reason: one sentence
+ * @estimates: every mode's, whether possible or not, alone on the link
+ */
+typedef struct
+{
+  char *uuid;
+  char *name;
+  guint weight;
+  char *destination;
+  VmftMode mode;
+  gboolean allow_postcopy;
+  double start_p50_s;
+  double start_p90_s;
+  double finish_p50_s;
+  double finish_p90_s;
+  double downtime_p50_s;
+  double p_arrive;
+  gboolean fits;
+  double bandwidth_bps;
+  char *reason;
+  VmftEstimate estimates[VMFT_N_MODES];
+} VmftPlanStep;
+
+/**
+ * VmftPlanRefusal: a VM the plan leaves where it is.
+ * @concerned: the fault concerns it (it is lost if the host fails); FALSE for a VM the fault does not reach
+ * @reason: one sentence
+ */
+typedef struct
+{
+  char *uuid;
+  char *name;
+  gboolean concerned;
+  char *reason;
+} VmftPlanRefusal;
+
+/**
+ * VmftPlan: what to do about one incident: immutable behind a reference count.
+ * @guard: (nullable): name of the guard that holds the plan back: "observe", "advise", "inhibit", "untrusted", "backlog",
+ *   "drill", "benign", "network", "same-template", "suspects", "once-a-day", "failures"
+ * @reason: one sentence
+ * @lead_p5_s … @lead_p90_s: quantiles of the remaining lead time at @now_us
+ * @p_fails: probability that the failure comes at all
+ * @saved_weight, @total_weight: expected weight that arrives, and that of all VMs concerned
+ * @steps: (element-type VmftPlanStep): in order
+ * @refusals: (element-type VmftPlanRefusal)
+ */
+typedef struct
+{
+  guint64 id; /* 0 until the daemon gives it one */
+  guint64 incident_id;
+  VmftTime now_us;
+  VmftFaultClass fault_class;
+  VmftLocus locus;
+  VmftPlanVerdict verdict;
+  char *guard;
+  char *reason;
+  gboolean drill;
+  double elapsed_s;
+  double lead_p5_s;
+  double lead_p10_s;
+  double lead_p50_s;
+  double lead_p90_s;
+  double p_fails;
+  char *lead_origin;
+  double confidence;
+  double guard_s;
+  double saved_weight;
+  double total_weight;
+  gboolean fallback_used;
+  gboolean exact; /* the order is the optimum of the dynamic programme */
+  GPtrArray *steps;
+  GPtrArray *refusals;
+} VmftPlan;
+
+/** vmft_plan_new: Returns: (transfer full): an empty plan, to be filled before it is shared. */
+VmftPlan *vmft_plan_new (VmftTime now_us);
+
+VmftPlan *vmft_plan_ref (VmftPlan *plan);
+void vmft_plan_unref (VmftPlan *plan);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (VmftPlan, vmft_plan_unref)
+
+/** vmft_plan_add_step: Returns: (transfer none): a new last step. */
+VmftPlanStep *vmft_plan_add_step (VmftPlan *plan, const char *uuid, const char *name);
+
+/** vmft_plan_add_refusal: @reason: (transfer full). */
+void
+vmft_plan_add_refusal (VmftPlan *plan, const char *uuid, const char *name, gboolean concerned, char *reason);
+
+/** vmft_plan_is_actionable: Returns: whether the steps are to be carried out now. */
+gboolean vmft_plan_is_actionable (const VmftPlan *plan);
+
+/** vmft_plan_to_variant: Returns: (transfer floating): the record `a{sv}`. */
+GVariant *vmft_plan_to_variant (const VmftPlan *plan);
+
+/** vmft_plan_from_variant: Returns: (transfer full): the plan vmft_plan_to_variant() wrote; %VMFT_ERROR_INVALID. */
+VmftPlan *vmft_plan_from_variant (GVariant *record, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+G_END_DECLS

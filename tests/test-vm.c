@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "vmft-vm.h"
+
+static VmftVm *
+example (void)
+{
+  VmftVm *vm = vmft_vm_new ("00000000-0000-0000-0000-000000000001", "web");
+  VmftDirtySample sample = { 7, 1.0, 4096.0, 100.0 };
+
+  vm->running = TRUE;
+  vm->memory_bytes = 1 << 30;
+  vm->policy.priority = 9;
+  vm->blocker = g_strdup ("a PCI device is passed through");
+  vmft_vm_add_disk (vm, "vda", "/dev/sda", "sda", TRUE, FALSE);
+  vmft_vm_add_disk (vm, "vdb", NULL, NULL, TRUE, FALSE);
+  vmft_vm_set_movability (vm, "B", FALSE, "no bridge br0 there", 5);
+  g_array_append_val (vm->dirty_samples, sample);
+  return vm;
+}
+
+static void
+test_copy_is_deep (void)
+{
+  g_autoptr (VmftVm) vm = example ();
+  g_autoptr (VmftVm) copy = vmft_vm_copy (vm);
+  g_autoptr (GVariant) before = g_variant_ref_sink (vmft_vm_to_variant (vm));
+  g_autoptr (GVariant) same = g_variant_ref_sink (vmft_vm_to_variant (copy));
+  g_autoptr (GVariant) after = NULL;
+
+  g_assert_true (g_variant_equal (before, same));
+  vmft_vm_set_movability (copy, "B", TRUE, NULL, 6);
+  vmft_vm_add_disk (copy, "vdc", "/tmp/c", NULL, FALSE, TRUE);
+  g_array_set_size (copy->dirty_samples, 0);
+  after = g_variant_ref_sink (vmft_vm_to_variant (vm));
+  g_assert_true (g_variant_equal (before, after));
+  g_assert_cmpuint (vm->dirty_samples->len, ==, 1);
+}
+
+static void
+test_movability_is_replaced (void)
+{
+  g_autoptr (VmftVm) vm = example ();
+  const VmftMovability *movability = vm->movability->pdata[0];
+
+  /* the reason handed in may be the one that is replaced */
+  vmft_vm_set_movability (vm, "B", FALSE, movability->reason, 6);
+  g_assert_cmpstr (movability->reason, ==, "no bridge br0 there");
+  vmft_vm_set_movability (vm, "B", TRUE, NULL, 8);
+  g_assert_cmpuint (vm->movability->len, ==, 1);
+  g_assert_true (movability->movable);
+  g_assert_null (movability->reason);
+  g_assert_cmpint (movability->checked_us, ==, 8);
+  vmft_vm_set_movability (vm, "C", TRUE, NULL, 8);
+  g_assert_cmpuint (vm->movability->len, ==, 2);
+}
+
+static void
+test_defaults (void)
+{
+  g_autoptr (VmftVm) vm = vmft_vm_new ("u", "n");
+  g_autoptr (VmftVm) held = vmft_vm_ref (vm);
+
+  g_assert_true (held == vm);
+  g_assert_cmpint (vm->id, ==, -1);
+  g_assert_false (vm->running);
+  g_assert_cmpuint (vm->policy.priority, ==, 5);
+  g_assert_cmpuint (vm->policy.modes, ==, VMFT_MODES_ALL);
+}
+
+static void
+test_record (void)
+{
+  g_autoptr (VmftVm) vm = example ();
+  g_autoptr (GVariant) record = g_variant_ref_sink (vmft_vm_to_variant (vm));
+  g_autoptr (GVariant) disks = g_variant_lookup_value (record, "disks", G_VARIANT_TYPE ("aa{sv}"));
+
+  g_assert_cmpstr (vmft_dict_string (record, "name"), ==, "web");
+  g_assert_cmpint (vmft_dict_int64 (record, "memory-bytes", 0), ==, 1 << 30);
+  g_assert_cmpstr (vmft_dict_string (record, "blocker"), ==, "a PCI device is passed through");
+  g_assert_cmpuint (g_variant_n_children (disks), ==, 2);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/vm/copy-is-deep", test_copy_is_deep);
+  g_test_add_func ("/vm/movability-is-replaced", test_movability_is_replaced);
+  g_test_add_func ("/vm/defaults", test_defaults);
+  g_test_add_func ("/vm/record", test_record);
+  return g_test_run ();
+}
