@@ -3,6 +3,7 @@
 #pragma once
 
 #include "vmft-common.h"
+#include "vmft-drain.h"
 #include "vmft-line.h"
 
 G_BEGIN_DECLS

@@ -17,7 +17,7 @@ typedef struct _VmftDrain VmftDrain;
 #define VMFT_DRAIN_WILDCARD "<:*:>"
 
 /** Longer messages are cut here; sources cut (and count) well below. */
-#define VMFT_DRAIN_MAX_LINE_BYTES 65536
+#define VMFT_DRAIN_MAX_LINE_BYTES 16384
 
 /**
  * VmftDrainConfig:

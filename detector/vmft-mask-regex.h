@@ -50,4 +50,7 @@ guint64 vmft_mask_regex_limited (VmftMaskRegex *self);
 /** vmft_mask_regex_fingerprint: Returns: a hash of names and patterns, equal for equal masks. */
 guint64 vmft_mask_regex_fingerprint (VmftMaskRegex *self);
 
+/** vmft_mask_regex_default_fingerprint: Returns: the same for the default masks. */
+guint64 vmft_mask_regex_default_fingerprint (void);
+
 G_END_DECLS

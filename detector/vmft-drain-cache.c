@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Most lines, once masked, have been seen before. The cache holds whole masked lines, so that they need not be
+ * split, looked up and compared again. An entry counts only while the tree has no new node and the leaf no
+ * change since a search ended at that cluster without changing it: then the search would end there again.
+ */
+#include "vmft-drain-private.h"
+
+#include <string.h>
+
+#define N_SETS     4096
+#define N_WAYS     2
+#define TEXT_BYTES 280
+
+typedef struct
+{
+  guint64 hash;
+  guint64 leaf_version;
+  guint64 tree_version;
+  VmftDrainCluster *cluster;
+  VmftDrainNode *leaf;
+  guint32 length;
+  char text[TEXT_BYTES];
+} Entry;
+
+struct _VmftDrainCache
+{
+  Entry entries[N_SETS][N_WAYS];
+};
+
+VmftDrainCache *
+vmft_drain_cache_new (void)
+{
+  return g_new0 (VmftDrainCache, 1);
+}
+
+void
+vmft_drain_cache_free (VmftDrainCache *cache)
+{
+  g_free (cache);
+}
+
+gsize
+vmft_drain_cache_memory_bytes (void)
+{
+  return sizeof (VmftDrainCache);
+}
+
+VmftDrainCluster *
+vmft_drain_cache_find (VmftDrain *self, guint64 hash)
+{
+  Entry *set = self->cache->entries[hash % N_SETS];
+
+  for (guint way = 0; way < N_WAYS; way++)
+    {
+      const Entry *e = &set[way];
+
+      if (e->hash == hash && e->length == self->masked_length && e->tree_version == self->tree_version &&
+          e->leaf != NULL && e->leaf_version == e->leaf->version &&
+          memcmp (e->text, self->masked, e->length) == 0)
+        return e->cluster;
+    }
+  return NULL;
+}
+
+void
+vmft_drain_cache_put (VmftDrain *self, guint64 hash, VmftDrainCluster *cluster)
+{
+  Entry *set = self->cache->entries[hash % N_SETS];
+  Entry *e = &set[set[0].hash == hash ? 0 : set[1].hash == hash ? 1 : (hash >> 60) % N_WAYS];
+
+  if (self->masked_length > TEXT_BYTES)
+    return;
+  e->hash = hash;
+  e->leaf = cluster->leaf;
+  e->leaf_version = cluster->leaf->version;
+  e->tree_version = self->tree_version;
+  e->cluster = cluster;
+  e->length = (guint32) self->masked_length;
+  memcpy (e->text, self->masked, self->masked_length);
+}

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "vmft-drain-private.h"
+
+#include "vmft-utf8.h"
+
+#include <string.h>
+
+VmftDrainNode *
+vmft_drain_node_add (VmftDrain *self, VmftDrainNode *parent, guint32 key)
+{
+  VmftDrainNode *node = g_new0 (VmftDrainNode, 1);
+
+  node->key = key;
+  node->parent = parent;
+  node->n_tokens = parent != NULL ? parent->n_tokens : key;
+  g_ptr_array_add (self->nodes, node);
+  node->number = self->nodes->len;
+  self->tree_version++;
+  if (parent == NULL)
+    {
+      if (self->roots->len <= key)
+        g_ptr_array_set_size (self->roots, (gint) key + 1);
+      g_ptr_array_index (self->roots, key) = node;
+      return node;
+    }
+  vmft_tokens_ref (self->tokens, key);
+  if (parent->children == NULL)
+    parent->children = g_hash_table_new (NULL, NULL);
+  g_hash_table_insert (parent->children, GUINT_TO_POINTER (key), node);
+  return node;
+}
+
+void
+vmft_drain_node_free (gpointer data)
+{
+  VmftDrainNode *node = data;
+
+  g_clear_pointer (&node->children, g_hash_table_unref);
+  g_clear_pointer (&node->evicted, g_ptr_array_unref);
+  g_free (node->clusters);
+  g_free (node->rows);
+  g_free (node);
+}
+
+static inline VmftDrainNode *
+child_of (const VmftDrainNode *node, guint32 key)
+{
+  return node->children != NULL ? g_hash_table_lookup (node->children, GUINT_TO_POINTER (key)) : NULL;
+}
+
+/* How many tokens lead from the node of its length to the leaf. */
+static inline guint32
+path_length (const VmftDrain *self, guint32 n_tokens)
+{
+  return n_tokens == 0 ? 0 : MIN (self->config.depth - 2, n_tokens) - 1;
+}
+
+/* Returns: (nullable): the leaf where a line is looked for. */
+VmftDrainNode *
+vmft_drain_tree_find (VmftDrain *self, const guint32 *tokens, guint32 n_tokens)
+{
+  VmftDrainNode *node = n_tokens < self->roots->len ? g_ptr_array_index (self->roots, n_tokens) : NULL;
+
+  for (guint32 i = 0; node != NULL && i < path_length (self, n_tokens); i++)
+    {
+      VmftDrainNode *child = tokens[i] != VMFT_TOKEN_NONE ? child_of (node, tokens[i]) : NULL;
+
+      node = child != NULL ? child : child_of (node, self->wildcard);
+    }
+  return node;
+}
+
+static gboolean
+has_digit (const VmftDrain *self, guint32 id)
+{
+  gsize length, at = 0;
+  const char *text = vmft_tokens_text (self->tokens, id, &length);
+
+  while (at < length)
+    {
+      gunichar c;
+
+      at += vmft_utf8_next (text + at, length - at, &c);
+      if (c != VMFT_UTF8_OPAQUE && vmft_utf8_is_digit (c))
+        return TRUE;
+    }
+  return FALSE;
+}
+
+/* Which key a new token gets under @node: its own, or the wildcard's when it has a digit or when @node is all
+ * but full. The last place is the wildcard's. */
+static guint32
+key_under (const VmftDrain *self, const VmftDrainNode *node, guint32 token)
+{
+  guint n = node->children != NULL ? g_hash_table_size (node->children) : 0;
+
+  if (self->config.parametrize_numeric_tokens && has_digit (self, token))
+    return self->wildcard;
+  if (child_of (node, self->wildcard) != NULL)
+    return n < self->config.max_children ? token : self->wildcard;
+  return n + 1 < self->config.max_children ? token : self->wildcard;
+}
+
+/* Returns: the leaf where a new cluster goes. */
+VmftDrainNode *
+vmft_drain_tree_insert (VmftDrain *self, const guint32 *tokens, guint32 n_tokens)
+{
+  VmftDrainNode *node = n_tokens < self->roots->len ? g_ptr_array_index (self->roots, n_tokens) : NULL;
+
+  if (node == NULL)
+    node = vmft_drain_node_add (self, NULL, n_tokens);
+  for (guint32 i = 0; i < path_length (self, n_tokens); i++)
+    {
+      VmftDrainNode *child = child_of (node, tokens[i]);
+
+      if (child == NULL)
+        {
+          guint32 key = key_under (self, node, tokens[i]);
+
+          child = child_of (node, key);
+          if (child == NULL)
+            child = vmft_drain_node_add (self, node, key);
+        }
+      node = child;
+    }
+  return node;
+}
+
+static inline guint
+count_equal (const guint32 *a, const guint32 *b, guint n)
+{
+  guint equal = 0;
+
+  for (guint i = 0; i < n; i++)
+    equal += a[i] == b[i];
+  return equal;
+}
+
+/* Drain3's fast_match(): the most similar template, among equals that with the most wildcards, among those
+ * the first; wildcards count as different. @tokens holds none: they are VMFT_TOKEN_NONE there. */
+VmftDrainCluster *
+vmft_drain_leaf_match (VmftDrain *self, VmftDrainNode *leaf, const guint32 *tokens)
+{
+  const guint n = leaf->n_tokens;
+  const guint32 *row = leaf->rows;
+  VmftDrainCluster *best = NULL;
+  guint best_equal = 0;
+
+  if (n == 0)
+    return leaf->n_clusters > 0 ? leaf->clusters[0] : NULL;
+  for (guint i = 0; i < leaf->n_clusters; i++, row += n)
+    {
+      guint equal = count_equal (row, tokens, n);
+
+      if (best == NULL || equal > best_equal ||
+          (equal == best_equal && leaf->clusters[i]->n_wildcards > best->n_wildcards))
+        {
+          best = leaf->clusters[i];
+          best_equal = equal;
+        }
+    }
+  return best != NULL && (double) best_equal / n >= self->config.similarity ? best : NULL;
+}
+
+void
+vmft_drain_leaf_add (VmftDrain *self, VmftDrainCluster *cluster)
+{
+  VmftDrainNode *leaf = cluster->leaf;
+
+  if (leaf->n_clusters == leaf->n_allocated)
+    {
+      leaf->n_allocated = MAX (2, leaf->n_allocated * 2);
+      leaf->clusters = g_renew (VmftDrainCluster *, leaf->clusters, leaf->n_allocated);
+      leaf->rows = g_renew (guint32, leaf->rows, (gsize) leaf->n_allocated * MAX (1, leaf->n_tokens));
+    }
+  leaf->clusters[leaf->n_clusters++] = cluster;
+  vmft_drain_leaf_update (self, cluster);
+}
+
+static guint
+index_in_leaf (const VmftDrainCluster *cluster)
+{
+  guint i = 0;
+
+  while (cluster->leaf->clusters[i] != cluster)
+    i++;
+  return i;
+}
+
+/* Copies the template to the leaf's rows. */
+void
+vmft_drain_leaf_update (VmftDrain *self, VmftDrainCluster *cluster)
+{
+  VmftDrainNode *leaf = cluster->leaf;
+  gsize n = leaf->n_tokens;
+
+  leaf->version = ++self->version;
+  if (n > 0)
+    memcpy (leaf->rows + index_in_leaf (cluster) * n, cluster->tokens, n * sizeof (guint32));
+}
+
+void
+vmft_drain_leaf_remove (VmftDrain *self, VmftDrainCluster *cluster)
+{
+  VmftDrainNode *leaf = cluster->leaf;
+  gsize i = index_in_leaf (cluster), n = leaf->n_tokens, behind = leaf->n_clusters - i - 1;
+
+  memmove (leaf->clusters + i, leaf->clusters + i + 1, behind * sizeof *leaf->clusters);
+  if (n > 0)
+    memmove (leaf->rows + i * n, leaf->rows + (i + 1) * n, behind * n * sizeof (guint32));
+  leaf->n_clusters--;
+  leaf->version = ++self->version;
+}

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "vmft-line-time.h"
+
+#include <string.h>
+#include <time.h>
+
+#define HALF_YEAR_US (G_GINT64_CONSTANT (183) * 24 * 3600 * G_USEC_PER_SEC)
+
+typedef struct
+{
+  gint64 year, month, day, hour, minute, second, us;
+} Civil;
+
+gboolean
+vmft_cursor_number (VmftCursor *cursor, guint min, guint max, gint64 *value)
+{
+  const char *p = cursor->p;
+  gint64 n = 0;
+
+  while (p < cursor->end && (guint) (p - cursor->p) < max && g_ascii_isdigit (*p))
+    n = n * 10 + (*p++ - '0');
+  if ((guint) (p - cursor->p) < min)
+    return FALSE;
+  cursor->p = p;
+  *value = n;
+  return TRUE;
+}
+
+/* A number of two digits within bounds. */
+static gboolean
+two_digits (VmftCursor *cursor, gint64 low, gint64 high, gint64 *value)
+{
+  return vmft_cursor_number (cursor, 2, 2, value) && *value >= low && *value <= high;
+}
+
+/* Digits after the decimal point; what is finer than a microsecond is cut. */
+static void
+fraction (VmftCursor *cursor, gint64 *us)
+{
+  gint64 scale = G_USEC_PER_SEC / 10;
+
+  *us = 0;
+  for (; cursor->p < cursor->end && g_ascii_isdigit (*cursor->p); cursor->p++, scale /= 10)
+    *us += (*cursor->p - '0') * scale;
+}
+
+static gboolean
+clock_time (VmftCursor *cursor, Civil *civil)
+{
+  if (!two_digits (cursor, 0, 23, &civil->hour) || !vmft_cursor_skip (cursor, ':') ||
+      !two_digits (cursor, 0, 59, &civil->minute) || !vmft_cursor_skip (cursor, ':') ||
+      !two_digits (cursor, 0, 60, &civil->second))
+    return FALSE;
+  if (cursor->end - cursor->p > 1 && (*cursor->p == '.' || *cursor->p == ',') &&
+      g_ascii_isdigit (cursor->p[1]))
+    {
+      cursor->p++;
+      fraction (cursor, &civil->us);
+    }
+  return TRUE;
+}
+
+/* Days since the epoch of a date in the Gregorian calendar; years from March make leap days come last. */
+static gint64
+days_of (const Civil *civil)
+{
+  gint64 year = civil->year - (civil->month <= 2), era = year / 400, of_era = year % 400;
+  gint64 of_year = (153 * (civil->month + (civil->month > 2 ? -3 : 9)) + 2) / 5 + civil->day - 1;
+
+  return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
+}
+
+static VmftTime
+utc_time (const Civil *civil)
+{
+  gint64 seconds = ((days_of (civil) * 24 + civil->hour) * 60 + civil->minute) * 60 + civil->second;
+
+  return seconds * G_USEC_PER_SEC + civil->us;
+}
+
+/* Unknown for a date that does not exist, like 29 February of most years. */
+static VmftTime
+local_time (const Civil *civil)
+{
+  struct tm tm = {
+    .tm_year = (int) civil->year - 1900,
+    .tm_mon = (int) civil->month - 1,
+    .tm_mday = (int) civil->day,
+    .tm_hour = (int) civil->hour,
+    .tm_min = (int) civil->minute,
+    .tm_sec = (int) civil->second,
+    .tm_isdst = -1,
+  };
+  time_t seconds = mktime (&tm);
+
+  if (seconds == (time_t) -1 || tm.tm_mon != civil->month - 1)
+    return VMFT_TIME_UNKNOWN;
+  return (VmftTime) seconds * G_USEC_PER_SEC + civil->us;
+}
+
+/* Returns: %FALSE when there is an offset that is none. */
+static gboolean
+offset (VmftCursor *cursor, gboolean *given, gint64 *minutes)
+{
+  gint64 hours = 0, rest = 0;
+  char sign = cursor->p < cursor->end ? *cursor->p : '\0';
+
+  *minutes = 0;
+  *given = sign == 'Z' || sign == 'z' || sign == '+' || sign == '-';
+  if (!*given)
+    return TRUE;
+  cursor->p++;
+  if (sign == 'Z' || sign == 'z')
+    return TRUE;
+  if (!two_digits (cursor, 0, 23, &hours))
+    return FALSE;
+  vmft_cursor_skip (cursor, ':');
+  if (!two_digits (cursor, 0, 59, &rest))
+    return FALSE;
+  *minutes = (sign == '-' ? -1 : 1) * (hours * 60 + rest);
+  return TRUE;
+}
+
+gboolean
+vmft_cursor_iso_time (VmftCursor *cursor, VmftTime *time_us)
+{
+  VmftCursor c = *cursor;
+  Civil civil = { 0 };
+  gboolean has_offset;
+  gint64 minutes;
+
+  if (!vmft_cursor_number (&c, 4, 4, &civil.year) || civil.year < 1970 || !vmft_cursor_skip (&c, '-') ||
+      !two_digits (&c, 1, 12, &civil.month) || !vmft_cursor_skip (&c, '-') ||
+      !two_digits (&c, 1, 31, &civil.day))
+    return FALSE;
+  if (!vmft_cursor_skip (&c, 'T') && !vmft_cursor_skip (&c, ' '))
+    return FALSE;
+  if (!clock_time (&c, &civil) || !offset (&c, &has_offset, &minutes))
+    return FALSE;
+  *cursor = c;
+  *time_us = has_offset ? utc_time (&civil) - minutes * 60 * G_USEC_PER_SEC : local_time (&civil);
+  return TRUE;
+}
+
+static gboolean
+month_name (VmftCursor *cursor, gint64 *month)
+{
+  static const char names[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+
+  if (cursor->end - cursor->p < 3)
+    return FALSE;
+  for (guint i = 0; i < 12; i++)
+    {
+      if (memcmp (cursor->p, names + 3 * i, 3) == 0)
+        {
+          *month = i + 1;
+          cursor->p += 3;
+          return TRUE;
+        }
+    }
+  return FALSE;
+}
+
+/* `Nov 23 08:33:48`; a day of one digit has a second space before it. */
+static gboolean
+month_day_time (VmftCursor *cursor, Civil *civil)
+{
+  if (!month_name (cursor, &civil->month) || !vmft_cursor_skip (cursor, ' '))
+    return FALSE;
+  vmft_cursor_skip (cursor, ' ');
+  return vmft_cursor_number (cursor, 1, 2, &civil->day) && civil->day >= 1 && civil->day <= 31 &&
+         vmft_cursor_skip (cursor, ' ') && clock_time (cursor, civil);
+}
+
+static VmftTime
+nearest_year (Civil *civil, VmftTime arrival_us)
+{
+  time_t arrival_s = (time_t) (arrival_us / G_USEC_PER_SEC);
+  VmftTime best = VMFT_TIME_UNKNOWN;
+  struct tm now;
+
+  if (arrival_us == VMFT_TIME_UNKNOWN || localtime_r (&arrival_s, &now) == NULL)
+    return VMFT_TIME_UNKNOWN;
+  for (int year = now.tm_year + 1900, i = 0; i < 3; i++)
+    {
+      VmftTime t;
+
+      civil->year = year + (const int[]){ 0, -1, 1 }[i];
+      t = local_time (civil);
+      if (t != VMFT_TIME_UNKNOWN &&
+          (best == VMFT_TIME_UNKNOWN || ABS (t - arrival_us) < ABS (best - arrival_us)))
+        best = t;
+      if (best != VMFT_TIME_UNKNOWN && ABS (best - arrival_us) < HALF_YEAR_US)
+        break;
+    }
+  return best;
+}
+
+gboolean
+vmft_cursor_bsd_time (VmftCursor *cursor, VmftTime arrival_us, VmftTime *time_us)
+{
+  VmftCursor c = *cursor;
+  Civil civil = { 0 };
+
+  if (!month_day_time (&c, &civil))
+    return FALSE;
+  *cursor = c;
+  *time_us = nearest_year (&civil, arrival_us);
+  return TRUE;
+}
+
+gboolean
+vmft_cursor_ctime (VmftCursor *cursor, VmftTime *time_us)
+{
+  VmftCursor c = *cursor;
+  Civil civil = { 0 };
+
+  if (c.end - c.p < 4 || !g_ascii_isalpha (*c.p))
+    return FALSE;
+  c.p += 3; /* the day of the week says nothing new */
+  if (!vmft_cursor_skip (&c, ' ') || !month_day_time (&c, &civil) || !vmft_cursor_skip (&c, ' ') ||
+      !vmft_cursor_number (&c, 4, 4, &civil.year) || civil.year < 1970)
+    return FALSE;
+  *cursor = c;
+  *time_us = local_time (&civil);
+  return TRUE;
+}
