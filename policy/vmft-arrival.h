@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Private to the policy room: P(arrive) of a queue of moves, and the order that saves most. */
+#pragma once
+
+#include "vmft-estimator.h"
+
+G_BEGIN_DECLS
+
+#define VMFT_ARRIVAL_N_POINTS 512
+
+/**
+ * VmftArrival: P(L > e + t + guard | L > e) tabulated over ln t, because a joint plan asks for it some hundred
+ * thousand times.
+ */
+typedef struct
+{
+  gboolean no_deadline;
+  double survival[VMFT_ARRIVAL_N_POINTS];
+} VmftArrival;
+
+/** vmft_arrival_init: @lead: (nullable): NULL when there is no deadline: everything arrives. */
+void vmft_arrival_init (VmftArrival *self, const VmftLead *lead, double guard_s);
+
+/** vmft_arrival_survival: Returns: P(L > e + @seconds + guard | L > e); 0 for infinity. */
+double vmft_arrival_survival (const VmftArrival *self, double seconds);
+
+/**
+ * VmftQueueItem: one VM's move as the queue sees it.
+ * @node_s: time at each node of the error factor of B that all moves share; infinite where it never ends
+ * @sigma: error of ln time that is this move's own
+ * @cap: P(arrive) can be no higher (pre-copy that may not converge)
+ */
+typedef struct
+{
+  double weight;
+  double node_s[VMFT_N_NODES];
+  double sigma;
+  double cap;
+} VmftQueueItem;
+
+/**
+ * VmftCompletion: when a set of moves is through: its time at each node and the variance of the sum of their own
+ * errors. It depends on the set alone, not on the order inside it: that is what makes the dynamic programme exact.
+ */
+typedef struct
+{
+  double node_s[VMFT_N_NODES];
+  double variance_s2;
+} VmftCompletion;
+
+/** vmft_completion_init: nothing sent yet; the link is free in @offset_s. */
+void vmft_completion_init (VmftCompletion *self, double offset_s);
+
+/** vmft_completion_add: @item is sent as well. */
+void vmft_completion_add (VmftCompletion *self, const VmftQueueItem *item);
+
+/** vmft_completion_p_arrive: Returns: P(what completes then arrives in time), errors integrated over. */
+double vmft_completion_p_arrive (const VmftCompletion *self, const VmftArrival *arrival);
+
+/** vmft_completion_quantiles: @p50_s, @p90_s: (out): of the completion time; infinite when it may never come. */
+void vmft_completion_quantiles (const VmftCompletion *self, double *p50_s, double *p90_s);
+
+/** Up to so many moves the order is the exact optimum (2^n sets). */
+#define VMFT_ORDER_EXACT_MAX 12
+
+/**
+ * vmft_order_moves:
+ * @items, @n: the moves, any number
+ * @offset_s: when the link is free
+ * @exact: whether to use the dynamic programme (@n up to #VMFT_ORDER_EXACT_MAX); otherwise weight over time
+ * @n_exchanges: passes of adjacent exchanges after that; ignored when @exact
+ * @order: (out) (array length=n): indices in the order of sending
+ *
+ * Maximises the sum of weight times P(arrive) for moves that leave one after another.
+ *
+ * Returns: that sum.
+ */
+double vmft_order_moves (const VmftQueueItem *items,
+                         guint n,
+                         const VmftArrival *arrival,
+                         double offset_s,
+                         gboolean exact,
+                         guint n_exchanges,
+                         guint *order);
+
+G_END_DECLS

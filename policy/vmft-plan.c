@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "vmft-plan.h"
+
+#include <math.h>
+
+static const char *const verdict_names[] = { "go", "advise", "not-worth", "nothing", "alert", "save" };
+
+const char *
+vmft_plan_verdict_to_string (VmftPlanVerdict verdict)
+{
+  g_return_val_if_fail ((guint) verdict < G_N_ELEMENTS (verdict_names), "nothing");
+  return verdict_names[verdict];
+}
+
+gboolean
+vmft_plan_verdict_from_string (const char *text, VmftPlanVerdict *verdict)
+{
+  for (guint i = 0; text != NULL && i < G_N_ELEMENTS (verdict_names); i++)
+    if (g_str_equal (text, verdict_names[i]))
+      {
+        *verdict = (VmftPlanVerdict) i;
+        return TRUE;
+      }
+  return FALSE;
+}
+
+static void
+step_free (VmftPlanStep *step)
+{
+  g_free (step->uuid);
+  g_free (step->name);
+  g_free (step->destination);
+  g_free (step->reason);
+  g_free (step);
+}
+
+static void
+refusal_free (VmftPlanRefusal *refusal)
+{
+  g_free (refusal->uuid);
+  g_free (refusal->name);
+  g_free (refusal->reason);
+  g_free (refusal);
+}
+
+VmftPlan *
+vmft_plan_new (VmftTime now_us)
+{
+  VmftPlan *plan = g_atomic_rc_box_new0 (VmftPlan);
+
+  plan->now_us = now_us;
+  plan->verdict = VMFT_PLAN_NOTHING;
+  plan->fault_class = VMFT_CLASS_OTHER;
+  plan->steps = g_ptr_array_new_with_free_func ((GDestroyNotify) step_free);
+  plan->refusals = g_ptr_array_new_with_free_func ((GDestroyNotify) refusal_free);
+  return plan;
+}
+
+VmftPlan *
+vmft_plan_ref (VmftPlan *plan)
+{
+  return g_atomic_rc_box_acquire (plan);
+}
+
+static void
+plan_clear (gpointer data)
+{
+  VmftPlan *plan = data;
+
+  g_free (plan->guard);
+  g_free (plan->reason);
+  g_free (plan->lead_origin);
+  g_ptr_array_unref (plan->steps);
+  g_ptr_array_unref (plan->refusals);
+}
+
+void
+vmft_plan_unref (VmftPlan *plan)
+{
+  g_atomic_rc_box_release_full (plan, plan_clear);
+}
+
+VmftPlanStep *
+vmft_plan_add_step (VmftPlan *plan, const char *uuid, const char *name)
+{
+  VmftPlanStep *step = g_new0 (VmftPlanStep, 1);
+
+  step->uuid = g_strdup (uuid);
+  step->name = g_strdup (name);
+  for (guint i = 0; i < VMFT_N_MODES; i++)
+    {
+      step->estimates[i].mode = (VmftMode) i;
+      step->estimates[i].status = VMFT_ESTIMATE_NOT_ALLOWED;
+    }
+  g_ptr_array_add (plan->steps, step);
+  return step;
+}
+
+void
+vmft_plan_add_refusal (VmftPlan *plan, const char *uuid, const char *name, gboolean concerned, char *reason)
+{
+  VmftPlanRefusal *refusal = g_new0 (VmftPlanRefusal, 1);
+
+  refusal->uuid = g_strdup (uuid);
+  refusal->name = g_strdup (name);
+  refusal->concerned = concerned;
+  refusal->reason = reason;
+  g_ptr_array_add (plan->refusals, refusal);
+}
+
+gboolean
+vmft_plan_is_actionable (const VmftPlan *plan)
+{
+  return plan->verdict == VMFT_PLAN_GO && plan->steps->len > 0;
+}
+
+/* --- as a record --- */
+
+static GVariant *
+step_to_variant (const VmftPlanStep *step)
+{
+  GVariantBuilder estimates;
+  GVariantDict dict;
+
+  g_variant_builder_init (&estimates, G_VARIANT_TYPE ("aa{sv}"));
+  for (guint i = 0; i < VMFT_N_MODES; i++)
+    g_variant_builder_add_value (&estimates, vmft_estimate_to_variant (&step->estimates[i]));
+
+  g_variant_dict_init (&dict, NULL);
+  g_variant_dict_insert (&dict, "uuid", "s", step->uuid);
+  g_variant_dict_insert (&dict, "name", "s", step->name);
+  g_variant_dict_insert (&dict, "weight", "u", step->weight);
+  g_variant_dict_insert (&dict, "destination", "s", step->destination ? step->destination : "");
+  g_variant_dict_insert (&dict, "mode", "s", vmft_mode_to_string (step->mode));
+  g_variant_dict_insert (&dict, "allow_postcopy", "b", step->allow_postcopy);
+  g_variant_dict_insert (&dict, "start_p50_s", "d", step->start_p50_s);
+  g_variant_dict_insert (&dict, "start_p90_s", "d", step->start_p90_s);
+  g_variant_dict_insert (&dict, "finish_p50_s", "d", step->finish_p50_s);
+  g_variant_dict_insert (&dict, "finish_p90_s", "d", step->finish_p90_s);
+  g_variant_dict_insert (&dict, "downtime_p50_s", "d", step->downtime_p50_s);
+  g_variant_dict_insert (&dict, "p_arrive", "d", step->p_arrive);
+  g_variant_dict_insert (&dict, "fits", "b", step->fits);
+  g_variant_dict_insert (&dict, "bandwidth_bps", "d", step->bandwidth_bps);
+  g_variant_dict_insert (&dict, "reason", "s", step->reason ? step->reason : "");
+  g_variant_dict_insert_value (&dict, "estimates", g_variant_builder_end (&estimates));
+  return g_variant_dict_end (&dict);
+}
+
+static GVariant *
+refusal_to_variant (const VmftPlanRefusal *refusal)
+{
+  GVariantDict dict;
+
+  g_variant_dict_init (&dict, NULL);
+  g_variant_dict_insert (&dict, "uuid", "s", refusal->uuid);
+  g_variant_dict_insert (&dict, "name", "s", refusal->name);
+  g_variant_dict_insert (&dict, "concerned", "b", refusal->concerned);
+  g_variant_dict_insert (&dict, "reason", "s", refusal->reason);
+  return g_variant_dict_end (&dict);
+}
+
+static GVariant *
+array_to_variant (GPtrArray *array, GVariant *(*to_variant) (gconstpointer))
+{
+  GVariantBuilder builder;
+
+  g_variant_builder_init (&builder, G_VARIANT_TYPE ("aa{sv}"));
+  for (guint i = 0; i < array->len; i++)
+    g_variant_builder_add_value (&builder, to_variant (array->pdata[i]));
+  return g_variant_builder_end (&builder);
+}
+
+GVariant *
+vmft_plan_to_variant (const VmftPlan *plan)
+{
+  g_autofree char *locus = vmft_locus_to_string (&plan->locus);
+  GVariantDict dict;
+
+  g_variant_dict_init (&dict, NULL);
+  g_variant_dict_insert (&dict, "id", "t", plan->id);
+  g_variant_dict_insert (&dict, "incident_id", "t", plan->incident_id);
+  g_variant_dict_insert (&dict, "now_us", "x", plan->now_us);
+  g_variant_dict_insert (&dict, "class", "s", vmft_fault_class_to_string (plan->fault_class));
+  g_variant_dict_insert (&dict, "locus", "s", locus);
+  g_variant_dict_insert (&dict, "verdict", "s", vmft_plan_verdict_to_string (plan->verdict));
+  g_variant_dict_insert (&dict, "guard", "s", plan->guard ? plan->guard : "");
+  g_variant_dict_insert (&dict, "reason", "s", plan->reason ? plan->reason : "");
+  g_variant_dict_insert (&dict, "drill", "b", plan->drill);
+  g_variant_dict_insert (&dict, "elapsed_s", "d", plan->elapsed_s);
+  g_variant_dict_insert (&dict, "lead_p5_s", "d", plan->lead_p5_s);
+  g_variant_dict_insert (&dict, "lead_p10_s", "d", plan->lead_p10_s);
+  g_variant_dict_insert (&dict, "lead_p50_s", "d", plan->lead_p50_s);
+  g_variant_dict_insert (&dict, "lead_p90_s", "d", plan->lead_p90_s);
+  g_variant_dict_insert (&dict, "lead_origin", "s", plan->lead_origin ? plan->lead_origin : "");
+  g_variant_dict_insert (&dict, "p_fails", "d", plan->p_fails);
+  g_variant_dict_insert (&dict, "confidence", "d", plan->confidence);
+  g_variant_dict_insert (&dict, "guard_s", "d", plan->guard_s);
+  g_variant_dict_insert (&dict, "saved_weight", "d", plan->saved_weight);
+  g_variant_dict_insert (&dict, "total_weight", "d", plan->total_weight);
+  g_variant_dict_insert (&dict, "fallback_used", "b", plan->fallback_used);
+  g_variant_dict_insert (&dict, "exact", "b", plan->exact);
+  g_variant_dict_insert_value (
+      &dict, "steps", array_to_variant (plan->steps, (GVariant * (*) (gconstpointer)) step_to_variant));
+  g_variant_dict_insert_value (
+      &dict, "refusals",
+      array_to_variant (plan->refusals, (GVariant * (*) (gconstpointer)) refusal_to_variant));
+  return g_variant_dict_end (&dict);
+}
+
+/* JSON has no infinity: what was written as null (or left out) comes back as "never". */
+static double
+time_from (GVariant *record, const char *key)
+{
+  return vmft_dict_double (record, key, INFINITY);
+}
+
+/* Records come as aa{sv} from D-Bus and as av of a{sv} from JSON. */
+static GVariant *
+child_record (GVariant *array, gsize i)
+{
+  g_autoptr (GVariant) child = g_variant_get_child_value (array, i);
+
+  if (g_variant_is_of_type (child, G_VARIANT_TYPE_VARIANT))
+    {
+      g_autoptr (GVariant) inner = g_variant_get_variant (child);
+
+      return g_variant_is_of_type (inner, G_VARIANT_TYPE_VARDICT) ? g_steal_pointer (&inner) : NULL;
+    }
+  return g_variant_is_of_type (child, G_VARIANT_TYPE_VARDICT) ? g_steal_pointer (&child) : NULL;
+}
+
+static gboolean
+estimates_from_variant (VmftPlanStep *step, GVariant *record, GError **error)
+{
+  g_autoptr (GVariant) array = g_variant_lookup_value (record, "estimates", NULL);
+
+  for (gsize i = 0; array != NULL && g_variant_is_container (array) && i < g_variant_n_children (array); i++)
+    {
+      g_autoptr (GVariant) child = child_record (array, i);
+      VmftEstimate estimate;
+
+      if (child == NULL || !vmft_estimate_from_variant (child, &estimate, error))
+        {
+          g_prefix_error (error, "estimate %" G_GSIZE_FORMAT " of “%s”: ", i, step->name);
+          return FALSE;
+        }
+      step->estimates[estimate.mode] = estimate;
+    }
+  return TRUE;
+}
+
+static gboolean
+step_from_variant (VmftPlan *plan, GVariant *record, GError **error)
+{
+  const char *uuid = vmft_dict_string (record, "uuid"), *name = vmft_dict_string (record, "name");
+  const char *mode = vmft_dict_string (record, "mode");
+  VmftPlanStep *step;
+
+  if (uuid == NULL || name == NULL)
+    {
+      g_set_error_literal (error, VMFT_ERROR, VMFT_ERROR_INVALID, "a step without uuid or name");
+      return FALSE;
+    }
+  step = vmft_plan_add_step (plan, uuid, name);
+  if (!vmft_mode_from_string (mode, &step->mode))
+    {
+      g_set_error (error, VMFT_ERROR, VMFT_ERROR_INVALID, "step of “%s”: “%s” is not a mode", name,
+                   mode ? mode : "");
+      return FALSE;
+    }
+  step->weight = (guint) vmft_dict_int64 (record, "weight", 1);
+  step->destination = g_strdup (vmft_dict_string (record, "destination"));
+  step->allow_postcopy = vmft_dict_boolean (record, "allow_postcopy", FALSE);
+  step->start_p50_s = time_from (record, "start_p50_s");
+  step->start_p90_s = time_from (record, "start_p90_s");
+  step->finish_p50_s = time_from (record, "finish_p50_s");
+  step->finish_p90_s = time_from (record, "finish_p90_s");
+  step->downtime_p50_s = time_from (record, "downtime_p50_s");
+  step->p_arrive = vmft_dict_double (record, "p_arrive", 0.0);
+  step->fits = vmft_dict_boolean (record, "fits", FALSE);
+  step->bandwidth_bps = vmft_dict_double (record, "bandwidth_bps", 0.0);
+  step->reason = g_strdup (vmft_dict_string (record, "reason"));
+  return estimates_from_variant (step, record, error);
+}
+
+static gboolean
+refusal_from_variant (VmftPlan *plan, GVariant *record, GError **error)
+{
+  const char *uuid = vmft_dict_string (record, "uuid"), *name = vmft_dict_string (record, "name");
+
+  if (uuid == NULL || name == NULL)
+    {
+      g_set_error_literal (error, VMFT_ERROR, VMFT_ERROR_INVALID, "a refusal without uuid or name");
+      return FALSE;
+    }
+  vmft_plan_add_refusal (plan, uuid, name, vmft_dict_boolean (record, "concerned", FALSE),
+                         g_strdup (vmft_dict_string (record, "reason")));
+  return TRUE;
+}
+
+static gboolean
+array_from_variant (VmftPlan *plan,
+                    GVariant *record,
+                    const char *key,
+                    gboolean (*from_variant) (VmftPlan *, GVariant *, GError **),
+                    GError **error)
+{
+  g_autoptr (GVariant) array = g_variant_lookup_value (record, key, NULL);
+
+  for (gsize i = 0; array != NULL && g_variant_is_container (array) && i < g_variant_n_children (array); i++)
+    {
+      g_autoptr (GVariant) child = child_record (array, i);
+
+      if (child == NULL)
+        {
+          g_set_error (error, VMFT_ERROR, VMFT_ERROR_INVALID, "%s: entry %" G_GSIZE_FORMAT " is not a record",
+                       key, i);
+          return FALSE;
+        }
+      if (!from_variant (plan, child, error))
+        return FALSE;
+    }
+  return TRUE;
+}
+
+VmftPlan *
+vmft_plan_from_variant (GVariant *record, GError **error)
+{
+  const char *fault_class = vmft_dict_string (record, "class"), *locus = vmft_dict_string (record, "locus");
+  g_autoptr (VmftPlan) plan = vmft_plan_new (vmft_dict_int64 (record, "now_us", VMFT_TIME_UNKNOWN));
+  const char *guard = vmft_dict_string (record, "guard");
+
+  if (!vmft_plan_verdict_from_string (vmft_dict_string (record, "verdict"), &plan->verdict) ||
+      (fault_class != NULL && !vmft_fault_class_from_string (fault_class, &plan->fault_class)) ||
+      (locus != NULL && !vmft_locus_from_string (locus, &plan->locus)))
+    {
+      g_set_error_literal (error, VMFT_ERROR, VMFT_ERROR_INVALID,
+                           "a plan without a known verdict, class or locus");
+      return NULL;
+    }
+  plan->id = (guint64) vmft_dict_int64 (record, "id", 0);
+  plan->incident_id = (guint64) vmft_dict_int64 (record, "incident_id", 0);
+  plan->guard = guard && *guard ? g_strdup (guard) : NULL;
+  plan->reason = g_strdup (vmft_dict_string (record, "reason"));
+  plan->drill = vmft_dict_boolean (record, "drill", FALSE);
+  plan->elapsed_s = vmft_dict_double (record, "elapsed_s", 0.0);
+  plan->lead_p5_s = time_from (record, "lead_p5_s");
+  plan->lead_p10_s = time_from (record, "lead_p10_s");
+  plan->lead_p50_s = time_from (record, "lead_p50_s");
+  plan->lead_p90_s = time_from (record, "lead_p90_s");
+  plan->lead_origin = g_strdup (vmft_dict_string (record, "lead_origin"));
+  plan->p_fails = vmft_dict_double (record, "p_fails", 0.0);
+  plan->confidence = vmft_dict_double (record, "confidence", 0.0);
+  plan->guard_s = vmft_dict_double (record, "guard_s", 0.0);
+  plan->saved_weight = vmft_dict_double (record, "saved_weight", 0.0);
+  plan->total_weight = vmft_dict_double (record, "total_weight", 0.0);
+  plan->fallback_used = vmft_dict_boolean (record, "fallback_used", FALSE);
+  plan->exact = vmft_dict_boolean (record, "exact", FALSE);
+  if (!array_from_variant (plan, record, "steps", step_from_variant, error) ||
+      !array_from_variant (plan, record, "refusals", refusal_from_variant, error))
+    return NULL;
+  return g_steal_pointer (&plan);
+}

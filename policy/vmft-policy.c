@@ -1,0 +1,631 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The rule of DESIGN 4.3, from top to bottom: who is concerned, what each mode would take, the joint plan, whether
+ * it is worth it, what holds it back. */
+#include "vmft-policy.h"
+
+#include "vmft-choose.h"
+#include "vmft-pressure.h"
+#include "vmft-scope.h"
+
+#include <math.h>
+
+#define DIRTY_SAMPLE_MAX_AGE_S (6.0 * 3600.0)
+
+static const char *const operation_names[] = { "observe", "advise", "act" };
+static const char *const fallback_names[] = { "fastest", "alert", "save" };
+
+static gboolean
+name_to_index (const char *const *names, guint n, const char *text, guint *index)
+{
+  for (guint i = 0; text != NULL && i < n; i++)
+    if (g_str_equal (text, names[i]))
+      {
+        *index = i;
+        return TRUE;
+      }
+  return FALSE;
+}
+
+const char *
+vmft_operation_to_string (VmftOperation operation)
+{
+  g_return_val_if_fail ((guint) operation < G_N_ELEMENTS (operation_names), "observe");
+  return operation_names[operation];
+}
+
+gboolean
+vmft_operation_from_string (const char *text, VmftOperation *operation)
+{
+  guint index = 0;
+  gboolean known = name_to_index (operation_names, G_N_ELEMENTS (operation_names), text, &index);
+
+  if (known)
+    *operation = (VmftOperation) index;
+  return known;
+}
+
+const char *
+vmft_fallback_to_string (VmftFallback fallback)
+{
+  g_return_val_if_fail ((guint) fallback < G_N_ELEMENTS (fallback_names), "fastest");
+  return fallback_names[fallback];
+}
+
+gboolean
+vmft_fallback_from_string (const char *text, VmftFallback *fallback)
+{
+  guint index = 0;
+  gboolean known = name_to_index (fallback_names, G_N_ELEMENTS (fallback_names), text, &index);
+
+  if (known)
+    *fallback = (VmftFallback) index;
+  return known;
+}
+
+VmftPolicyVm *
+vmft_policy_vm_new (VmftVm *vm, VmftTime now_us)
+{
+  VmftPolicyVm *self = g_new0 (VmftPolicyVm, 1);
+
+  self->vm = vmft_vm_ref (vm);
+  self->load = VMFT_LOAD_DEFAULT;
+  self->load.uuid = vm->uuid;
+  self->load.memory_bytes = (double) vm->memory_bytes;
+  self->load.resident_bytes = (double) vm->resident_bytes;
+  self->load.kvm = vm->kvm;
+  if (vm->policy.max_downtime_ms > 0)
+    self->load.max_downtime_s = vm->policy.max_downtime_ms / 1e3;
+  else
+    self->load.max_downtime_s = 0.0; /* the plan's configuration decides */
+  vmft_dirty_curve_fit (&self->load.curve, (const VmftDirtySample *) (gpointer) vm->dirty_samples->data,
+                        vm->dirty_samples->len, (double) vm->memory_bytes, now_us, DIRTY_SAMPLE_MAX_AGE_S);
+  return self;
+}
+
+void
+vmft_policy_vm_free (VmftPolicyVm *vm)
+{
+  vmft_vm_unref (vm->vm);
+  g_free (vm);
+}
+
+VmftDestination *
+vmft_destination_new (const char *name)
+{
+  VmftDestination *self = g_new0 (VmftDestination, 1);
+
+  self->name = g_strdup (name);
+  self->reachable = TRUE;
+  self->weight = 1.0;
+  return self;
+}
+
+void
+vmft_destination_free (VmftDestination *destination)
+{
+  g_free (destination->name);
+  g_free (destination->suspect_reason);
+  g_strfreev (destination->same_storage);
+  g_free (destination);
+}
+
+/* --- one VM on its way into the plan --- */
+
+typedef struct
+{
+  const VmftPolicyVm *pvm;
+  const VmftDestination *destination;
+  VmftLoad load;
+  VmftEstimate estimates[VMFT_N_MODES];
+} Mover;
+
+static guint
+weight_of (const VmftVm *vm)
+{
+  return CLAMP (vm->policy.priority, 1, 10);
+}
+
+static guint
+sharing (const VmftPolicyInput *input, guint n_movers)
+{
+  return CLAMP (input->config.limit_out, 1, MAX (n_movers, 1));
+}
+
+static void
+estimate_modes (Mover *mover, const VmftPolicyInput *input, guint n_sharing)
+{
+  guint allowed = input->config.modes & mover->pvm->vm->modes & mover->pvm->vm->policy.modes;
+  VmftLink link = VMFT_LINK_DEFAULT;
+
+  link.cap_bps = input->config.bandwidth_bps;
+  link.sharing = n_sharing;
+  if (input->estimator != NULL)
+    vmft_estimator_get_link (input->estimator, mover->destination->name, input->config.bandwidth_bps,
+                             n_sharing, &link);
+
+  for (guint mode = 0; mode < VMFT_N_MODES; mode++)
+    {
+      VmftEstimate *estimate = &mover->estimates[mode];
+
+      if (input->estimator != NULL)
+        vmft_estimator_estimate (input->estimator, mover->destination->name, &mover->load, &link,
+                                 (VmftMode) mode, estimate);
+      else
+        vmft_estimate_mode (estimate, &mover->load, &link, (VmftMode) mode);
+      if (!(allowed & vmft_mode_bit ((VmftMode) mode)))
+        estimate->status = VMFT_ESTIMATE_NOT_ALLOWED;
+    }
+}
+
+static void
+mover_init (Mover *mover,
+            const VmftPolicyVm *pvm,
+            const VmftDestination *destination,
+            const VmftPolicyInput *input)
+{
+  mover->pvm = pvm;
+  mover->destination = destination;
+  mover->load = pvm->load;
+  if (mover->load.max_downtime_s <= 0.0)
+    mover->load.max_downtime_s = input->config.max_downtime_s;
+  mover->load.xbzrle_cache_bytes = input->config.xbzrle_cache_bytes;
+  mover->load.pressure = input->incident != NULL && input->incident->fault_class == VMFT_CLASS_PRESSURE;
+  if (input->facts != NULL)
+    mover->load.source_free_bytes = input->facts->free_bytes;
+}
+
+/* What is the move's own of the error of an estimate. A calibrated p90 outweighs the models' opinion of themselves. */
+static double
+own_sigma (const VmftEstimate *estimate)
+{
+  static const double z90 = 1.2815515655446004;
+  const double *node = estimate->node_s;
+  double total, shared;
+
+  if (estimate->calibrated == 0 || !isfinite (estimate->total_p90_s) || estimate->total_p50_s <= 0.0)
+    return MAX (estimate->sigma, 0.0);
+  total = log (MAX (estimate->total_p90_s / estimate->total_p50_s, 1.0)) / z90;
+  shared = isfinite (node[VMFT_N_NODES - 2])
+               ? log (node[VMFT_N_NODES - 2] / node[VMFT_N_NODES / 2]) / vmft_node_z[VMFT_N_NODES - 2]
+               : 0.0;
+  return sqrt (MAX (total * total - shared * shared, 0.0));
+}
+
+static void
+candidate_from_mover (VmftCandidate *candidate, const Mover *mover)
+{
+  candidate->weight = weight_of (mover->pvm->vm);
+  candidate->n_options = 0;
+  for (guint mode = 0; mode < VMFT_N_MODES; mode++)
+    {
+      const VmftEstimate *estimate = &mover->estimates[mode];
+      VmftOption *option;
+
+      if (!vmft_estimate_is_possible (estimate))
+        continue;
+      option = &candidate->options[candidate->n_options++];
+      option->mode = (VmftMode) mode;
+      option->disturbance_s = estimate->degraded_s;
+      option->item.weight = candidate->weight;
+      option->item.sigma = own_sigma (estimate);
+      /* post-copy always ends; pre-copy ends or does not */
+      option->item.cap = mode == VMFT_MODE_POSTCOPY || mode == VMFT_MODE_HYBRID ? 1.0 : estimate->p_converge;
+      for (guint k = 0; k < VMFT_N_NODES; k++)
+        option->item.node_s[k] = estimate->node_s[k];
+    }
+  vmft_candidate_prune (candidate);
+}
+
+/* --- the plan --- */
+
+static void
+fill_header (VmftPlan *plan, const VmftPolicyInput *input)
+{
+  const VmftIncident *incident = input->incident;
+
+  plan->confidence = input->config.confidence;
+  plan->guard_s = input->config.guard_s;
+  plan->lead_p5_s = plan->lead_p10_s = plan->lead_p50_s = plan->lead_p90_s = INFINITY;
+  if (incident != NULL)
+    {
+      plan->incident_id = incident->id;
+      plan->fault_class = incident->fault_class;
+      plan->locus = incident->locus;
+      plan->drill = incident->drill;
+    }
+  if (input->lead != NULL)
+    {
+      plan->elapsed_s = input->lead->elapsed_s;
+      plan->lead_p5_s = vmft_lead_quantile (input->lead, 0.05);
+      plan->lead_p10_s = vmft_lead_quantile (input->lead, 0.10);
+      plan->lead_p50_s = vmft_lead_quantile (input->lead, 0.50);
+      plan->lead_p90_s = vmft_lead_quantile (input->lead, 0.90);
+      plan->p_fails = input->lead->p_fails;
+      plan->lead_origin = g_strdup (input->lead->origin);
+    }
+}
+
+static gint
+compare_vms (gconstpointer a, gconstpointer b)
+{
+  const VmftPolicyVm *x = *(VmftPolicyVm *const *) a, *y = *(VmftPolicyVm *const *) b;
+  guint wx = weight_of (x->vm), wy = weight_of (y->vm);
+
+  if (wx != wy)
+    return wx > wy ? -1 : 1;
+  if (x->vm->memory_bytes != y->vm->memory_bytes)
+    return x->vm->memory_bytes > y->vm->memory_bytes ? -1 : 1;
+  return g_strcmp0 (x->vm->uuid, y->vm->uuid);
+}
+
+/* Finds a destination for each VM that is concerned, heavy and large ones first; the others are refused. */
+static GArray *
+collect_movers (VmftPlan *plan, const VmftPolicyInput *input, double *busy_s)
+{
+  GArray *movers = g_array_new (FALSE, TRUE, sizeof (Mover));
+  g_autoptr (GArray) rooms = g_array_new (FALSE, TRUE, sizeof (VmftRoom));
+  g_autoptr (GPtrArray) vms = g_ptr_array_new ();
+
+  for (guint i = 0; input->destinations != NULL && i < input->destinations->len; i++)
+    {
+      VmftRoom room = { .destination = input->destinations->pdata[i] };
+
+      g_array_append_val (rooms, room);
+    }
+  for (guint i = 0; input->vms != NULL && i < input->vms->len; i++)
+    g_ptr_array_add (vms, input->vms->pdata[i]);
+  g_ptr_array_sort (vms, compare_vms);
+
+  for (guint i = 0; i < vms->len; i++)
+    {
+      const VmftPolicyVm *pvm = vms->pdata[i];
+      gboolean concerned;
+      char *reason = NULL;
+      VmftRoom *room = NULL;
+
+      if (pvm->migrating && isfinite (pvm->remaining_s))
+        *busy_s += MAX (pvm->remaining_s, 0.0);
+      concerned = vmft_policy_concerned (pvm->vm, input->incident, input->facts, &reason);
+      if (concerned)
+        reason = vmft_scope_refuse (pvm, input);
+      if (concerned && reason == NULL)
+        room = vmft_scope_place (rooms, pvm, input, &reason);
+      if (concerned)
+        plan->total_weight += weight_of (pvm->vm);
+      if (room != NULL)
+        {
+          Mover mover = { 0 };
+
+          mover_init (&mover, pvm, room->destination, input);
+          g_array_append_val (movers, mover);
+        }
+      else
+        {
+          vmft_plan_add_refusal (plan, pvm->vm->uuid, pvm->vm->name, concerned, reason);
+        }
+    }
+  return movers;
+}
+
+/* Estimates every mode; VMs with no mode left are refused. */
+static void
+estimate_movers (VmftPlan *plan, GArray *movers, const VmftPolicyInput *input)
+{
+  guint n_sharing = sharing (input, movers->len);
+  guint kept = 0;
+
+  for (guint i = 0; i < movers->len; i++)
+    {
+      Mover *mover = &g_array_index (movers, Mover, i);
+      gboolean possible = FALSE;
+
+      estimate_modes (mover, input, n_sharing);
+      for (guint mode = 0; mode < VMFT_N_MODES; mode++)
+        possible = possible || vmft_estimate_is_possible (&mover->estimates[mode]);
+      if (possible)
+        {
+          g_array_index (movers, Mover, kept++) = *mover;
+        }
+      else
+        {
+          g_autofree char *why = vmft_estimate_reason (&mover->estimates[VMFT_MODE_PRECOPY]);
+          const VmftVm *vm = mover->pvm->vm;
+
+          vmft_plan_add_refusal (plan, vm->uuid, vm->name, TRUE,
+                                 g_strdup_printf ("no mode is possible: %s", why));
+        }
+    }
+  g_array_set_size (movers, kept);
+}
+
+static double
+relief_s (const Mover *mover)
+{
+  double least = INFINITY;
+
+  for (guint mode = 0; mode < VMFT_N_MODES; mode++)
+    if (vmft_estimate_is_possible (&mover->estimates[mode]))
+      least = MIN (least, mover->estimates[mode].total_p50_s);
+  return least;
+}
+
+/* Memory pressure: who leaves. Those who need not are refused. */
+static void
+relieve_pressure (VmftPlan *plan, GArray *movers, const VmftPolicyInput *input)
+{
+  double deficit_bytes = input->facts ? input->facts->pressure_deficit_bytes : 0.0;
+  g_autofree VmftRelief *items = g_new0 (VmftRelief, movers->len);
+  g_autofree gboolean *chosen = g_new0 (gboolean, movers->len);
+  guint kept = 0;
+
+  if (!(deficit_bytes > 0.0) || movers->len == 0)
+    return;
+  for (guint i = 0; i < movers->len; i++)
+    {
+      const Mover *mover = &g_array_index (movers, Mover, i);
+      const VmftVm *vm = mover->pvm->vm;
+
+      items[i].bytes = (double) (vm->resident_bytes ? vm->resident_bytes : vm->memory_bytes);
+      items[i].seconds = relief_s (mover);
+    }
+  vmft_pressure_choose (items, movers->len, deficit_bytes, chosen);
+  for (guint i = 0; i < movers->len; i++)
+    {
+      Mover *mover = &g_array_index (movers, Mover, i);
+
+      if (chosen[i])
+        g_array_index (movers, Mover, kept++) = *mover;
+      else
+        vmft_plan_add_refusal (plan, mover->pvm->vm->uuid, mover->pvm->vm->name, FALSE,
+                               g_strdup ("not needed: the VMs that leave free the memory that is missing"));
+    }
+  g_array_set_size (movers, kept);
+}
+
+/* --- saying why --- */
+
+/* What speaks against the modes less disturbing than the chosen one: the reason an operator wants to hear. */
+static char *
+why_not_gentler (const Mover *mover, VmftMode chosen, gboolean fits)
+{
+  GString *text = g_string_new (NULL);
+
+  for (guint mode = 0; mode < chosen; mode++)
+    {
+      const VmftEstimate *estimate = &mover->estimates[mode];
+      g_autofree char *why = NULL;
+
+      if (estimate->status == VMFT_ESTIMATE_NOT_ALLOWED)
+        continue;
+      if (vmft_estimate_is_possible (estimate))
+        {
+          g_autofree char *time = vmft_text_duration (estimate->total_p50_s);
+
+          why = estimate->p_converge < 0.9
+                    ? g_strdup_printf ("ends by itself with only %.0f%%", 100.0 * estimate->p_converge)
+                    : g_strdup_printf ("takes %s", time);
+        }
+      else
+        {
+          why = vmft_estimate_reason (estimate);
+        }
+      g_string_append_printf (text, "%s%s %s", text->len ? ", " : "", vmft_mode_to_string ((VmftMode) mode),
+                              why);
+    }
+  if (text->len == 0)
+    g_string_append (text, fits ? "the least disturbing mode, and it fits" : "the mode that saves most");
+  return g_string_free (text, FALSE);
+}
+
+static char *
+step_reason (const Mover *mover, const VmftPlanStep *step, const VmftPlan *plan)
+{
+  g_autofree char *finish = vmft_text_duration (step->finish_p50_s);
+  g_autofree char *late = vmft_text_duration (step->finish_p90_s);
+  g_autofree char *lead = vmft_text_duration (plan->lead_p50_s);
+  g_autofree char *why = why_not_gentler (mover, step->mode, step->fits);
+
+  if (!isfinite (plan->lead_p50_s))
+    return g_strdup_printf ("%s, done after %s (p90 %s), no deadline: %s", vmft_mode_to_string (step->mode),
+                            finish, late, why);
+  return g_strdup_printf ("%s, done after %s (p90 %s) of %s left, in time with %.0f%%: %s",
+                          vmft_mode_to_string (step->mode), finish, late, lead, 100.0 * step->p_arrive, why);
+}
+
+static void
+add_step (VmftPlan *plan,
+          const Mover *mover,
+          const VmftOption *option,
+          double p_arrive,
+          VmftCompletion *done,
+          const VmftPolicyInput *input)
+{
+  const VmftVm *vm = mover->pvm->vm;
+  VmftPlanStep *step = vmft_plan_add_step (plan, vm->uuid, vm->name);
+  guint allowed = input->config.modes & vm->modes & vm->policy.modes;
+
+  step->weight = weight_of (vm);
+  step->destination = g_strdup (mover->destination->name);
+  step->mode = option->mode;
+  step->allow_postcopy = (allowed & vmft_mode_bit (VMFT_MODE_POSTCOPY)) != 0;
+  vmft_completion_quantiles (done, &step->start_p50_s, &step->start_p90_s);
+  vmft_completion_add (done, &option->item);
+  vmft_completion_quantiles (done, &step->finish_p50_s, &step->finish_p90_s);
+  step->downtime_p50_s = mover->estimates[option->mode].downtime_p50_s;
+  step->p_arrive = p_arrive;
+  step->fits = p_arrive >= input->config.confidence;
+  step->bandwidth_bps = input->config.bandwidth_bps;
+  for (guint mode = 0; mode < VMFT_N_MODES; mode++)
+    step->estimates[mode] = mover->estimates[mode];
+  step->reason = step_reason (mover, step, plan);
+}
+
+/* --- verdict --- */
+
+/* Whether the weight the plan saves, times what a loss costs, pays for the moves. */
+static gboolean
+is_worth_it (const VmftPlan *plan,
+             const VmftChoice *choice,
+             const VmftPolicyInput *input,
+             double *gain,
+             double *cost)
+{
+  double weight = 0.0;
+
+  for (guint i = 0; i < plan->steps->len; i++)
+    weight += ((const VmftPlanStep *) plan->steps->pdata[i])->weight;
+  *gain = plan->p_fails * plan->saved_weight * input->config.loss_s;
+  *cost = weight * input->config.move_s + choice->disturbance;
+  return *gain > *cost;
+}
+
+/* VMs that do not fit go the way of the fallback. Returns: how many steps are left that fit. */
+static guint
+apply_fallback (VmftPlan *plan, const VmftPolicyInput *input)
+{
+  guint n_fit = 0;
+
+  for (guint i = 0; i < plan->steps->len; i++)
+    n_fit += ((const VmftPlanStep *) plan->steps->pdata[i])->fits;
+  if (n_fit == plan->steps->len)
+    return n_fit;
+  plan->fallback_used = TRUE;
+  if (input->config.fallback == VMFT_FALLBACK_FASTEST)
+    return n_fit;
+
+  for (guint i = plan->steps->len; i > 0; i--)
+    {
+      VmftPlanStep *step = plan->steps->pdata[i - 1];
+
+      if (step->fits)
+        continue;
+      vmft_plan_add_refusal (plan, step->uuid, step->name, TRUE,
+                             g_strdup_printf ("no mode arrives in time (best %.0f%%), fallback “%s”",
+                                              100.0 * step->p_arrive,
+                                              vmft_fallback_to_string (input->config.fallback)));
+      g_ptr_array_remove_index (plan->steps, i - 1);
+    }
+  return n_fit;
+}
+
+static void
+set_verdict (VmftPlan *plan, VmftPlanVerdict verdict, char *reason)
+{
+  plan->verdict = verdict;
+  g_free (plan->reason);
+  plan->reason = reason;
+}
+
+static char *
+describe_go (const VmftPlan *plan)
+{
+  const VmftPlanStep *last = plan->steps->pdata[plan->steps->len - 1];
+  g_autofree char *finish = vmft_text_duration (last->finish_p50_s);
+  g_autofree char *lead = vmft_text_duration (plan->lead_p50_s);
+
+  if (!isfinite (plan->lead_p50_s))
+    return g_strdup_printf ("%u VM%s can leave in %s", plan->steps->len, plan->steps->len == 1 ? "" : "s",
+                            finish);
+  return g_strdup_printf (
+      "%u VM%s can leave in %s, %s are left (p50), %.1f of %.0f weight is expected to arrive",
+      plan->steps->len, plan->steps->len == 1 ? "" : "s", finish, lead, plan->saved_weight,
+      plan->total_weight);
+}
+
+static void
+decide (VmftPlan *plan, const VmftChoice *choice, const VmftPolicyInput *input)
+{
+  g_autofree char *guard_reason = NULL;
+  double gain = 0.0, cost = 0.0;
+  guint n_planned = plan->steps->len;
+  gboolean worth_it =
+      input->incident == NULL || input->lead == NULL || is_worth_it (plan, choice, input, &gain, &cost);
+  guint n_fit = apply_fallback (plan, input);
+
+  plan->guard = g_strdup (vmft_guard (input, &guard_reason));
+  if (n_planned == 0)
+    set_verdict (plan, VMFT_PLAN_NOTHING,
+                 g_strdup (plan->total_weight > 0.0 ? "none of the VMs concerned can move"
+                                                    : "the fault concerns none of the VMs"));
+  else if (!worth_it)
+    set_verdict (
+        plan, VMFT_PLAN_NOT_WORTH,
+        g_strdup_printf ("moving would cost %.1f s of service, weighted, and save %.1f s", cost, gain));
+  else if (n_fit == 0 && input->config.fallback == VMFT_FALLBACK_ALERT)
+    set_verdict (plan, VMFT_PLAN_ALERT, g_strdup ("no VM arrives in time with the confidence asked for"));
+  else if (n_fit == 0 && input->config.fallback == VMFT_FALLBACK_SAVE)
+    set_verdict (plan, VMFT_PLAN_SAVE, g_strdup ("no VM arrives in time: saving to shared storage instead"));
+  else
+    set_verdict (plan, VMFT_PLAN_GO, describe_go (plan));
+
+  if (plan->guard != NULL && (plan->verdict == VMFT_PLAN_GO || plan->verdict == VMFT_PLAN_SAVE))
+    {
+      g_autofree char *would = g_steal_pointer (&plan->reason);
+
+      set_verdict (plan, VMFT_PLAN_ADVISE, g_strdup_printf ("%s; %s", guard_reason, would));
+    }
+}
+
+/* Network faults are reported, never a reason to migrate over that network. */
+static gboolean
+is_network (const VmftPolicyInput *input)
+{
+  return input->incident != NULL && (input->incident->fault_class == VMFT_CLASS_NETWORK ||
+                                     input->incident->locus.kind == VMFT_LOCUS_NET);
+}
+
+static void
+refuse_all (VmftPlan *plan, const VmftPolicyInput *input, const char *reason)
+{
+  for (guint i = 0; input->vms != NULL && i < input->vms->len; i++)
+    {
+      const VmftPolicyVm *pvm = input->vms->pdata[i];
+
+      vmft_plan_add_refusal (plan, pvm->vm->uuid, pvm->vm->name, FALSE, g_strdup (reason));
+    }
+}
+
+VmftPlan *
+vmft_policy_plan (const VmftPolicyInput *input)
+{
+  g_autoptr (VmftPlan) plan = vmft_plan_new (input->now_us);
+  g_autoptr (GArray) movers = NULL;
+  g_autofree VmftCandidate *candidates = NULL;
+  g_autoptr (VmftChoice) choice = NULL;
+  VmftArrival arrival;
+  VmftCompletion done;
+  double busy_s = 0.0;
+
+  fill_header (plan, input);
+  if (is_network (input))
+    {
+      refuse_all (plan, input, "a network fault is no reason to migrate over that network");
+      plan->guard = g_strdup ("network");
+      set_verdict (plan, VMFT_PLAN_NOTHING, g_strdup ("network faults are reported, nothing is moved"));
+      return g_steal_pointer (&plan);
+    }
+
+  movers = collect_movers (plan, input, &busy_s);
+  estimate_movers (plan, movers, input);
+  if (input->incident != NULL && input->incident->fault_class == VMFT_CLASS_PRESSURE)
+    relieve_pressure (plan, movers, input);
+
+  candidates = g_new0 (VmftCandidate, movers->len);
+  for (guint i = 0; i < movers->len; i++)
+    candidate_from_mover (&candidates[i], &g_array_index (movers, Mover, i));
+  vmft_arrival_init (&arrival, input->lead, input->config.guard_s);
+  choice = vmft_choose_modes (candidates, movers->len, &arrival, input->config.confidence, busy_s);
+
+  plan->saved_weight = choice->saved;
+  plan->exact = choice->exact;
+  vmft_completion_init (&done, busy_s);
+  for (guint k = 0; k < choice->n; k++)
+    {
+      guint i = choice->order[k];
+
+      add_step (plan, &g_array_index (movers, Mover, i), &candidates[i].options[choice->option[i]],
+                choice->p_arrive[i], &done, input);
+    }
+  decide (plan, choice, input);
+  return g_steal_pointer (&plan);
+}
