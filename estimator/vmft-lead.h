@@ -125,7 +125,7 @@ gboolean vmft_lead_model_add (VmftLeadModel *self,
  *   false, when (seconds since the epoch, or text as ISO 8601) to unknown
  * @n_imported: (out) (optional)
  *
- * All or nothing; the error names the record. A record that is there already is not counted twice.
+ * The error names the first record that does not parse, and then none is imported. A record that is there already is not counted twice.
  */
 gboolean vmft_lead_model_import (VmftLeadModel *self, GVariant *records, guint *n_imported, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
