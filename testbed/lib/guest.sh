@@ -157,6 +157,26 @@ guest_last_beat() {
   [[ ! $line =~ beat=([0-9]+)\ .*bad=([0-9]+) ]] || BEAT=${BASH_REMATCH[1]} BAD=${BASH_REMATCH[2]}
 }
 
+guest_has_beaten() {
+  guest_last_beat "$1"
+  ((BEAT >= $2 || BAD > 0))
+}
+
+# guest_wait_beat A|B NAME BEATS SECONDS: the numbers go on where they were, so the other host's console tells
+# what has to be exceeded here
+guest_wait_beat() {
+  local console BEAT BAD before other=A
+  [[ $1 == B ]] || other=B
+  console=$(guest_console "$1" "$2")
+  guest_last_beat "$(guest_console "$other" "$2")"
+  before=$BEAT
+  guest_last_beat "$console"
+  ((BEAT <= before)) || before=$BEAT
+  wait_until "$4" guest_has_beaten "$console" $((before + $3)) ||
+    die "$2 does not beat on host $1: last beat $BEAT, wanted $((before + $3))"
+  ((BAD == 0)) || die "$2 has $BAD bad pages on host $1"
+}
+
 # guest_start A|B NAME MEMORY DIRTY_RATE WORKING_SET FILL PAGE_BYTES PERSISTENT DISK READONLY TIMEOUT
 guest_start() {
   local host=$1 name=$2 memory=$3 rate=$4 working_set=$5 fill=$6 page_bytes=$7 persistent=$8 disk=$9
