@@ -177,14 +177,18 @@ guest_wait_beat() {
   ((BAD == 0)) || die "$2 has $BAD bad pages on host $1"
 }
 
+# guest_fill_check MEMORY WORKING_SET FILL: what fits beside the guest's kernel; sets FILL if it is empty
+guest_fill_check() {
+  local room=$(($1 - GUEST_OVERHEAD_MIB - $2))
+  ((room >= 0)) || usage_error "guest: a working set of $2 MiB does not fit into $1 MiB of memory"
+  FILL=${3:-$((room / 2))}
+  ((FILL <= room)) || usage_error "guest: --fill may be $room MiB at most here, not $FILL"
+}
+
 # guest_start A|B NAME MEMORY DIRTY_RATE WORKING_SET FILL PAGE_BYTES PERSISTENT DISK READONLY TIMEOUT
 guest_start() {
   local host=$1 name=$2 memory=$3 rate=$4 working_set=$5 fill=$6 page_bytes=$7 persistent=$8 disk=$9
   local readonly=${10} timeout=${11} image xml console other
-  local room=$((memory - GUEST_OVERHEAD_MIB - working_set))
-  ((room >= 0)) || usage_error "guest: a working set of $working_set MiB does not fit into $memory MiB of memory"
-  [[ -n $fill ]] || fill=$((room / 2))
-  ((fill <= room)) || usage_error "guest: --fill may be $room MiB at most here, not $fill"
 
   image=$(guest_image) || exit
   xml=$STATE/$host/guest-$name.xml

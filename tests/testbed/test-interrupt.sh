@@ -1,0 +1,32 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Whenever "two-hosts up" is interrupted, and however, nothing is left: with INT and TERM at once, with KILL after
+# the next "down".
+set -u
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+# interrupt SIGNAL SECONDS
+interrupt() {
+  local pid
+  # A background command of a script ignores SIGINT unless told otherwise; its own session stands for a terminal.
+  env --default-signal=INT setsid "$TWO_HOSTS" up 2>/dev/null &
+  pid=$!
+  sleep "$2"
+  kill -s "$1" -- "-$pid" 2>/dev/null
+  wait "$pid" 2>/dev/null
+  [[ $1 != KILL && $? -ne 0 ]] || "$TWO_HOSTS" down
+}
+
+new_testbed
+expect "up" "$TWO_HOSTS" up # packages are there from now on
+note_namespaces
+expect "down" "$TWO_HOSTS" down
+expect_nothing_left
+for signal in INT TERM KILL; do
+  step "$signal"
+  for delay in 0.02 0.06 0.1 0.13 0.16 0.2 0.25 0.35; do
+    interrupt "$signal" "$delay"
+    expect_nothing_left
+  done
+done
