@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "vmft-http-api.h"
+
+#include "vmft-http-auth.h"
+#include "vmft-page.h"
+
+#define LIMIT_DEFAULT 100
+
+static const char api_prefix[] = "/api/v1/";
+
+typedef struct
+{
+  const char *path;
+  const char *resource;
+  const char *type;
+} Part;
+
+static const Part parts[] = {
+  { "/", "/org/vmft1/page/index.html", "text/html; charset=utf-8" },
+  { "/page.css", "/org/vmft1/page/page.css", "text/css; charset=utf-8" },
+  { "/page.js", "/org/vmft1/page/page.js", "text/javascript; charset=utf-8" },
+  { "/icon.svg", "/org/vmft1/page/icon.svg", "image/svg+xml" },
+};
+
+static const char *const collections[] = { "status", "incidents", "plans", "migrations", "vms", "history" };
+
+static const Part *
+find_part (const char *path)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (parts); i++)
+    if (strcmp (parts[i].path, path) == 0)
+      return &parts[i];
+  return NULL;
+}
+
+static const char *
+find_collection (const char *path)
+{
+  if (!g_str_has_prefix (path, api_prefix))
+    return NULL;
+  path += strlen (api_prefix);
+  for (gsize i = 0; i < G_N_ELEMENTS (collections); i++)
+    if (strcmp (collections[i], path) == 0)
+      return collections[i];
+  return NULL;
+}
+
+VmftHttpRoute
+vmft_http_route (const char *path)
+{
+  if (find_part (path) != NULL)
+    return VMFT_HTTP_ROUTE_PAGE;
+  if (strcmp (path, "/metrics") == 0)
+    return VMFT_HTTP_ROUTE_METRICS;
+  if (strcmp (path, "/api/v1/events") == 0)
+    return VMFT_HTTP_ROUTE_EVENTS;
+  return find_collection (path) ? VMFT_HTTP_ROUTE_RECORDS : VMFT_HTTP_ROUTE_NONE;
+}
+
+void
+vmft_http_set_text (SoupServerMessage *message, guint status, const char *format, ...)
+{
+  g_autofree char *text = NULL;
+  g_autofree char *line = NULL;
+  va_list list;
+
+  va_start (list, format);
+  text = g_strdup_vprintf (format, list);
+  va_end (list);
+  line = g_strconcat (text, "\n", NULL);
+  soup_server_message_set_status (message, status, NULL);
+  soup_server_message_set_response (message, "text/plain; charset=utf-8", SOUP_MEMORY_COPY, line,
+                                    strlen (line));
+}
+
+static GBytes *
+load_part (const Part *part)
+{
+  g_autoptr (GError) error = NULL;
+  GBytes *bytes;
+
+  /* a static library: nobody runs its constructors; registering twice does nothing */
+  vmft_page_register_resource ();
+  bytes = g_resources_lookup_data (part->resource, G_RESOURCE_LOOKUP_FLAGS_NONE, &error);
+  if (bytes == NULL)
+    g_error ("http: %s", error->message);
+  return bytes;
+}
+
+void
+vmft_http_set_page (SoupServerMessage *message, const char *path)
+{
+  const Part *part = find_part (path);
+  g_autoptr (GBytes) bytes = load_part (part);
+  gsize size = 0;
+  const char *data = g_bytes_get_data (bytes, &size);
+
+  soup_server_message_set_status (message, SOUP_STATUS_OK, NULL);
+  soup_server_message_set_response (message, part->type, SOUP_MEMORY_COPY, data, size);
+}
+
+static GVariant *
+get_records (const char *name, guint limit, const VmftHttpView *view, gpointer user_data)
+{
+  GVariant *(*const functions[]) (
+      guint, gpointer) = { NULL, view->incidents, view->plans, view->migrations, view->vms, view->history };
+
+  for (gsize i = 1; i < G_N_ELEMENTS (collections); i++)
+    if (strcmp (collections[i], name) == 0)
+      return functions[i](limit, user_data);
+  return view->status (user_data);
+}
+
+void
+vmft_http_set_records (SoupServerMessage *message,
+                       const char *path,
+                       const char *query,
+                       const VmftHttpView *view,
+                       gpointer user_data)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *json = NULL;
+  guint limit = LIMIT_DEFAULT;
+
+  if (!vmft_http_parse_limit (query, &limit, &error))
+    {
+      vmft_http_set_text (message, SOUP_STATUS_BAD_REQUEST, "%s", error->message);
+      return;
+    }
+  json = vmft_json_from_variant (get_records (find_collection (path), limit, view, user_data), FALSE);
+  soup_server_message_set_status (message, SOUP_STATUS_OK, NULL);
+  soup_server_message_set_response (message, "application/json", SOUP_MEMORY_TAKE, json, strlen (json));
+  json = NULL;
+}
