@@ -29,6 +29,7 @@ typedef struct
   guint auto_converge_increment;
   guint parallel_connections; /* 0: no multifd */
   gboolean copy_storage;
+  gboolean unsafe; /* the operator knows the disks to be shared, libvirt does not */
   gboolean tls;
   gboolean resume; /* recover a post-copy job whose link broke (POSTCOPY_RESUME) */
 } VmftMigrationSpec;
@@ -82,7 +83,8 @@ typedef struct
   guint64 transferred_bytes;
   guint iterations;
   gboolean postcopy;
-  char *message; /* (nullable): libvirt's words when it did not complete */
+  gboolean refused; /* failed before any memory moved: another destination may take it */
+  char *message;    /* (nullable): libvirt's words when it did not complete */
 } VmftResult;
 
 void vmft_result_free (VmftResult *result);
@@ -93,6 +95,7 @@ typedef struct
 {
   char *uuid;
   gboolean postcopy;
+  gboolean paused; /* a post-copy job whose link broke: it waits to be resumed */
   double elapsed_s;
 } VmftJob;
 

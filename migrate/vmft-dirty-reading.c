@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "vmft-dirty-reading.h"
+
+#include "vmft-common.h"
+
+#define MIB 1048576.0
+
+/* a calculation of one second takes 1.05 to 1.09 s */
+#define FIRST_LOOK_MS    100
+#define LOOK_INTERVAL_MS 250
+#define GRACE_MS         10000
+
+typedef struct
+{
+  VmftConnection *connection;
+  VmftClock *clock;
+  VmftVm *vm;
+  guint period_s;
+  gint64 deadline_us; /* monotonic */
+  GTask *task;        /* the caller's */
+} Reading;
+
+/* what one look at the domain's statistics says */
+typedef struct
+{
+  guint64 status;
+  guint64 period_s;
+  guint64 mibps;
+} Look;
+
+static void
+reading_free (Reading *reading)
+{
+  g_clear_object (&reading->connection);
+  g_clear_object (&reading->clock);
+  g_clear_object (&reading->task);
+  g_clear_pointer (&reading->vm, vmft_vm_unref);
+  g_free (reading);
+}
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (Reading, reading_free)
+
+static void look_later (Reading *reading, guint delay_ms);
+
+/* --- in worker threads --- */
+
+typedef struct
+{
+  char *uuid;
+  guint period_s;
+} Request;
+
+static void
+request_free (Request *request)
+{
+  g_free (request->uuid);
+  g_free (request);
+}
+
+static gboolean
+begin (virDomainPtr domain, guint period_s, GError **error)
+{
+  virDomainJobInfo info = { 0 };
+
+  if (virDomainGetJobInfo (domain, &info) == 0 &&
+      (info.type == VIR_DOMAIN_JOB_BOUNDED || info.type == VIR_DOMAIN_JOB_UNBOUNDED))
+    {
+      g_set_error (error, VMFT_ERROR, VMFT_ERROR_BUSY, "%s is busy with another job",
+                   virDomainGetName (domain));
+      return FALSE;
+    }
+  if (virDomainStartDirtyRateCalc (domain, (int) period_s, VIR_DOMAIN_DIRTYRATE_MODE_PAGE_SAMPLING) == 0)
+    return TRUE;
+  return vmft_libvirt_set_error (error, "cannot sample the dirty rate of %s", virDomainGetName (domain));
+}
+
+static void
+begin_in_thread (GTask *task, virConnectPtr connection, gpointer task_data)
+{
+  const Request *request = task_data;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (virDomain) domain = vmft_libvirt_lookup (connection, request->uuid, &error);
+
+  if (domain != NULL && begin (domain, request->period_s, &error))
+    g_task_return_boolean (task, TRUE);
+  else
+    g_task_return_error (task, g_steal_pointer (&error));
+}
+
+static void
+look_in_thread (GTask *task, virConnectPtr connection, gpointer task_data)
+{
+  const Request *request = task_data;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (virDomain) domain = vmft_libvirt_lookup (connection, request->uuid, &error);
+  virDomainPtr domains[] = { domain, NULL };
+  virDomainStatsRecordPtr *records = NULL;
+  VmftTypedParams params = { 0 };
+  Look *look = NULL;
+
+  if (domain != NULL && virDomainListGetStats (domains, VIR_DOMAIN_STATS_DIRTYRATE, &records,
+                                               VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT) != 1)
+    vmft_libvirt_set_error (&error, "cannot read the dirty rate of %s", virDomainGetName (domain));
+  if (error != NULL)
+    {
+      g_task_return_error (task, g_steal_pointer (&error));
+      return;
+    }
+  params.items = records[0]->params;
+  params.n_items = records[0]->nparams;
+  look = g_new0 (Look, 1);
+  look->status = vmft_typed_params_ullong (&params, "dirtyrate.calc_status", VIR_DOMAIN_DIRTYRATE_UNSTARTED);
+  look->period_s = vmft_typed_params_ullong (&params, "dirtyrate.calc_period", 0);
+  look->mibps = vmft_typed_params_ullong (&params, "dirtyrate.megabytes_per_second", 0);
+  virDomainStatsRecordListFree (records);
+  g_task_return_pointer (task, look, g_free);
+}
+
+/* --- on the main loop --- */
+
+static GTask *
+new_call (Reading *reading, GAsyncReadyCallback callback)
+{
+  GTask *call = g_task_new (NULL, NULL, callback, reading);
+  Request *request = g_new0 (Request, 1);
+
+  request->uuid = g_strdup (reading->vm->uuid);
+  request->period_s = reading->period_s;
+  g_task_set_task_data (call, request, (GDestroyNotify) request_free);
+  return call;
+}
+
+static void
+deliver (Reading *reading, const Look *look)
+{
+  VmftDirtySample *sample = g_new0 (VmftDirtySample, 1);
+
+  vmft_dirty_sample_init_page_sampling (sample, vmft_clock_real_us (reading->clock), reading->period_s,
+                                        (double) look->mibps * MIB, (double) reading->vm->memory_bytes,
+                                        VMFT_DIRTY_PAGES_PER_GIB);
+  g_task_return_pointer (reading->task, sample, g_free);
+}
+
+static void
+on_looked (GObject *object, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (Reading) reading = user_data;
+  g_autoptr (GError) error = NULL;
+  g_autofree Look *look = g_task_propagate_pointer (G_TASK (result), &error);
+
+  if (look == NULL)
+    g_task_return_error (reading->task, g_steal_pointer (&error));
+  else if (look->status == VIR_DOMAIN_DIRTYRATE_MEASURED && look->period_s == reading->period_s)
+    deliver (reading, look);
+  else if (vmft_clock_monotonic_us (reading->clock) > reading->deadline_us)
+    g_task_return_new_error (reading->task, VMFT_ERROR, VMFT_ERROR_TIMEOUT,
+                             "the dirty rate of %s was not measured in time", reading->vm->name);
+  else
+    look_later (g_steal_pointer (&reading), LOOK_INTERVAL_MS);
+}
+
+static gboolean
+on_timer (gpointer user_data)
+{
+  Reading *reading = user_data;
+  g_autoptr (GTask) call = new_call (reading, on_looked);
+
+  vmft_connection_call (reading->connection, call, look_in_thread);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+look_later (Reading *reading, guint delay_ms)
+{
+  vmft_clock_add_timer (reading->clock, delay_ms, on_timer, reading, NULL);
+}
+
+static void
+on_begun (GObject *object, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (Reading) reading = user_data;
+  g_autoptr (GError) error = NULL;
+
+  if (g_task_propagate_boolean (G_TASK (result), &error))
+    {
+      guint period_ms = reading->period_s * 1000;
+
+      look_later (g_steal_pointer (&reading), period_ms + FIRST_LOOK_MS);
+    }
+  else
+    g_task_return_error (reading->task, g_steal_pointer (&error));
+}
+
+void
+vmft_dirty_reading_start (VmftConnection *connection,
+                          VmftClock *clock,
+                          VmftVm *vm,
+                          guint period_s,
+                          GTask *task)
+{
+  Reading *reading = g_new0 (Reading, 1);
+  g_autoptr (GTask) call = NULL;
+
+  reading->connection = g_object_ref (connection);
+  reading->clock = g_object_ref (clock);
+  reading->vm = vmft_vm_ref (vm);
+  reading->period_s = period_s;
+  reading->task = g_object_ref (task);
+  reading->deadline_us = vmft_clock_monotonic_us (clock) + ((gint64) period_s * 1000 + GRACE_MS) * 1000;
+  call = new_call (reading, on_begun);
+  vmft_connection_call (connection, call, begin_in_thread);
+}

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "vmft-domain-xml.h"
+
+#include <libxml/parser.h>
+#include <libxml/tree.h>
+#include <string.h>
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (xmlDoc, xmlFreeDoc)
+
+/* libxml2 has an allocator of its own; what leaves these two is GLib's */
+static char *
+attribute (xmlNode *node, const char *name)
+{
+  xmlChar *value = node != NULL ? xmlGetNoNsProp (node, BAD_CAST name) : NULL;
+  char *copy = g_strdup ((const char *) value);
+
+  xmlFree (value);
+  return copy;
+}
+
+static char *
+text_of (xmlNode *node)
+{
+  xmlChar *value = node != NULL ? xmlNodeGetContent (node) : NULL;
+  char *copy = value != NULL ? g_strstrip (g_strdup ((const char *) value)) : NULL;
+
+  xmlFree (value);
+  return copy;
+}
+
+static gboolean
+is_element (xmlNode *node, const char *name)
+{
+  return node->type == XML_ELEMENT_NODE && xmlStrEqual (node->name, BAD_CAST name);
+}
+
+static xmlNode *
+child (xmlNode *node, const char *name)
+{
+  for (xmlNode *n = node != NULL ? node->children : NULL; n != NULL; n = n->next)
+    {
+      if (is_element (n, name))
+        return n;
+    }
+  return NULL;
+}
+
+static gboolean
+attribute_is (xmlNode *node, const char *name, const char *value)
+{
+  g_autofree char *actual = attribute (node, name);
+
+  return g_strcmp0 (actual, value) == 0;
+}
+
+/* --- numbers --- */
+
+static guint64
+parse_memory (xmlNode *node)
+{
+  /* virScaleInteger()'s suffixes; KiB without one */
+  static const struct
+  {
+    const char *unit;
+    guint64 factor;
+  } units[] = {
+    { "b", 1 },
+    { "bytes", 1 },
+    { "KB", 1000 },
+    { "k", 1024 },
+    { "KiB", 1024 },
+    { "MB", 1000 * 1000 },
+    { "M", 1 << 20 },
+    { "MiB", 1 << 20 },
+    { "GB", 1000 * 1000 * 1000 },
+    { "G", 1 << 30 },
+    { "GiB", 1 << 30 },
+    { "T", G_GUINT64_CONSTANT (1) << 40 },
+    { "TiB", G_GUINT64_CONSTANT (1) << 40 },
+  };
+  g_autofree char *text = text_of (node);
+  g_autofree char *unit = attribute (node, "unit");
+  guint64 value = text != NULL ? g_ascii_strtoull (text, NULL, 10) : 0;
+
+  for (guint i = 0; unit != NULL && i < G_N_ELEMENTS (units); i++)
+    {
+      if (g_str_equal (units[i].unit, unit))
+        return value * units[i].factor;
+    }
+  return value * 1024;
+}
+
+static void
+parse_size (xmlNode *domain, VmftVm *vm)
+{
+  xmlNode *current = child (domain, "currentMemory");
+  g_autofree char *n_vcpus = text_of (child (domain, "vcpu"));
+
+  vm->memory_bytes = parse_memory (current != NULL ? current : child (domain, "memory"));
+  vm->n_vcpus = n_vcpus != NULL ? (guint) g_ascii_strtoull (n_vcpus, NULL, 10) : 1;
+  vm->kvm = attribute_is (domain, "type", "kvm");
+}
+
+/* --- policy --- */
+
+static gboolean
+parse_policy_number (xmlNode *node,
+                     const char *name,
+                     guint64 minimum,
+                     guint64 maximum,
+                     guint *value,
+                     GError **error)
+{
+  g_autofree char *text = attribute (node, name);
+  guint64 number = 0;
+
+  if (text == NULL)
+    return TRUE;
+  if (!g_ascii_string_to_unsigned (text, 10, minimum, maximum, &number, error))
+    {
+      g_prefix_error (error, "%s: ", name);
+      return FALSE;
+    }
+  *value = (guint) number;
+  return TRUE;
+}
+
+static gboolean
+parse_policy (xmlNode *node, VmftVmPolicy *policy, GError **error)
+{
+  g_autofree char *modes = attribute (node, "modes");
+  g_autofree char *off = attribute (node, "off");
+  const char *const no[] = { "no", "false", "0", NULL };
+  const char *const yes[] = { "yes", "true", "1", NULL };
+
+  if (off != NULL && !g_strv_contains (no, off) && !g_strv_contains (yes, off))
+    {
+      g_set_error (error, VMFT_ERROR, VMFT_ERROR_INVALID, "off: “%s” is neither yes nor no", off);
+      return FALSE;
+    }
+  policy->off = off != NULL && g_strv_contains (yes, off);
+  return (modes == NULL || vmft_modes_from_string (modes, &policy->modes, error)) &&
+         parse_policy_number (node, "priority", 1, 10, &policy->priority, error) &&
+         parse_policy_number (node, "max-downtime", 1, 2000000, &policy->max_downtime_ms, error);
+}
+
+static void block (VmftVm *vm, const char *format, ...) G_GNUC_PRINTF (2, 3);
+
+/* the first blocker is as good as any */
+static void
+block (VmftVm *vm, const char *format, ...)
+{
+  va_list args;
+
+  if (vm->blocker != NULL)
+    return;
+  va_start (args, format);
+  vm->blocker = g_strdup_vprintf (format, args);
+  va_end (args);
+}
+
+static void
+parse_metadata (xmlNode *domain, VmftVm *vm)
+{
+  xmlNode *metadata = child (domain, "metadata");
+
+  for (xmlNode *n = metadata != NULL ? metadata->children : NULL; n != NULL; n = n->next)
+    {
+      VmftVmPolicy policy = VMFT_VM_POLICY_DEFAULT;
+      g_autoptr (GError) error = NULL;
+
+      if (!is_element (n, "policy") || n->ns == NULL ||
+          !xmlStrEqual (n->ns->href, BAD_CAST VMFT_DOMAIN_XMLNS))
+        continue;
+      if (parse_policy (n, &policy, &error))
+        vm->policy = policy;
+      else
+        block (vm, "its vmft policy is invalid: %s", error->message);
+    }
+}
+
+/* --- devices --- */
+
+static void
+parse_disk (xmlNode *node, VmftVm *vm)
+{
+  const char *const sources[] = { "file", "dev", "dir" };
+  xmlNode *source = child (node, "source");
+  g_autofree char *target = attribute (child (node, "target"), "dev");
+  g_autofree char *type = attribute (node, "type");
+  g_autofree char *path = NULL;
+  gboolean network = g_strcmp0 (type, "network") == 0;
+
+  for (guint i = 0; path == NULL && i < G_N_ELEMENTS (sources); i++)
+    path = attribute (source, sources[i]);
+  vmft_vm_add_disk (vm, target != NULL ? target : "?", path, NULL,
+                    network || child (node, "shareable") != NULL, child (node, "readonly") != NULL);
+  if (child (node, "mirror") != NULL)
+    block (vm, "disk %s is being copied by a block job", target);
+  if (g_strcmp0 (type, "vhostvdpa") == 0)
+    block (vm, "disk %s is a vDPA device of this host", target);
+}
+
+/* a medium in a drive may be dropped on the way only where the operator allows it */
+static gboolean
+may_lose_medium (xmlNode *disk)
+{
+  xmlNode *source = child (disk, "source");
+
+  return attribute_is (source, "startupPolicy", "optional") ||
+         attribute_is (source, "startupPolicy", "requisite");
+}
+
+static void
+parse_removable (xmlNode *node, VmftVm *vm)
+{
+  VmftVmDisk *disk = g_ptr_array_index (vm->disks, vm->disks->len - 1);
+
+  if ((attribute_is (node, "device", "cdrom") || attribute_is (node, "device", "floppy")) &&
+      may_lose_medium (node))
+    {
+      /* an empty drive, for all that a migration cares */
+      g_clear_pointer (&disk->source, g_free);
+      disk->shared = TRUE;
+    }
+}
+
+static void
+parse_hostdev (xmlNode *node, VmftVm *vm)
+{
+  xmlNode *address = child (child (node, "source"), "address");
+  g_autofree char *type = attribute (node, "type");
+  g_autofree char *bus = attribute (address, "bus");
+  g_autofree char *slot = attribute (address, "slot");
+
+  /* libvirt unplugs a teamed device for the migration and plugs one in on the other side */
+  if (child (node, "teaming") != NULL)
+    return;
+  if (bus != NULL && slot != NULL)
+    block (vm, "it uses %s device %s:%s of this host", type, bus, slot);
+  else
+    block (vm, "it uses a %s device of this host", type != NULL ? type : "physical");
+}
+
+static void
+parse_device (xmlNode *node, VmftVm *vm)
+{
+  if (is_element (node, "disk"))
+    {
+      parse_disk (node, vm);
+      parse_removable (node, vm);
+    }
+  else if (is_element (node, "hostdev"))
+    parse_hostdev (node, vm);
+  else if (is_element (node, "interface") && attribute_is (node, "type", "hostdev") &&
+           child (node, "teaming") == NULL)
+    block (vm, "its network interface is a device of this host");
+  else if (is_element (node, "filesystem"))
+    block (vm, "it mounts a directory of this host");
+  else if (is_element (node, "shmem") && !attribute_is (node, "role", "master"))
+    block (vm, "it shares memory with other VMs of this host");
+}
+
+static void
+parse_blockers (xmlNode *domain, VmftVm *vm)
+{
+  xmlNode *cpu = child (domain, "cpu");
+
+  if (child (domain, "launchSecurity") != NULL)
+    block (vm, "its memory is encrypted by this host's processor");
+  for (xmlNode *n = cpu != NULL ? cpu->children : NULL; n != NULL; n = n->next)
+    {
+      if (is_element (n, "feature") && attribute_is (n, "name", "invtsc") &&
+          !attribute_is (n, "policy", "disable"))
+        block (vm, "its CPU feature invtsc cannot migrate");
+    }
+}
+
+gboolean
+vmft_domain_xml_parse (const char *xml, VmftVm *vm, GError **error)
+{
+  g_autoptr (xmlDoc) doc = xmlReadMemory (xml, (int) strlen (xml), NULL, NULL,
+                                          XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
+  xmlNode *domain = doc != NULL ? xmlDocGetRootElement (doc) : NULL;
+  xmlNode *devices = NULL;
+
+  if (domain == NULL || !is_element (domain, "domain"))
+    {
+      g_set_error (error, VMFT_ERROR, VMFT_ERROR_INVALID, "no domain description: %s",
+                   doc == NULL ? "malformed XML" : "no <domain>");
+      return FALSE;
+    }
+  parse_size (domain, vm);
+  parse_metadata (domain, vm);
+  parse_blockers (domain, vm);
+  devices = child (domain, "devices");
+  for (xmlNode *n = devices != NULL ? devices->children : NULL; n != NULL; n = n->next)
+    {
+      if (n->type == XML_ELEMENT_NODE)
+        parse_device (n, vm);
+    }
+  return TRUE;
+}

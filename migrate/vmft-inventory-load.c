@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "vmft-inventory-load.h"
+
+#include "vmft-block-device.h"
+#include "vmft-domain-xml.h"
+#include "vmft-libvirt-call.h"
+#include "vmft-migration-outcome.h"
+
+#include <string.h>
+
+#define SYSFS "/sys"
+#define PROC  "/proc"
+
+/* anonymous memory of a QEMU 7.2 with an idle guest beyond the guest's own pages, measured on the testbed */
+#define QEMU_SHARE_KVM_BYTES (G_GUINT64_CONSTANT (16) << 20)
+#define QEMU_SHARE_TCG_BYTES (G_GUINT64_CONSTANT (32) << 20)
+
+static guint64
+status_field (const char *status, const char *name)
+{
+  const char *line = strstr (status, name);
+
+  return line != NULL ? g_ascii_strtoull (line + strlen (name), NULL, 10) * 1024 : 0;
+}
+
+guint64
+vmft_resident_bytes (const char *proc, int pid, gboolean kvm)
+{
+  g_autofree char *path = g_strdup_printf ("%s/%d/status", proc, pid);
+  g_autofree char *status = NULL;
+  guint64 share_bytes = kvm ? QEMU_SHARE_KVM_BYTES : QEMU_SHARE_TCG_BYTES;
+  guint64 bytes = 0;
+
+  if (pid <= 0 || !g_file_get_contents (path, &status, NULL, NULL))
+    return 0;
+  /* file-backed pages are QEMU's code; guest RAM is anonymous, shared memory or huge pages */
+  bytes = status_field (status, "\nRssAnon:") + status_field (status, "\nRssShmem:") +
+          status_field (status, "\nVmSwap:") + status_field (status, "\nHugetlbPages:");
+  return bytes > share_bytes ? bytes - share_bytes : bytes;
+}
+
+static int
+read_pid (const char *name)
+{
+  g_autofree char *file = g_strdup_printf ("%s/%s.pid", VMFT_LIBVIRT_RUN_DIR, name);
+  g_autofree char *text = NULL;
+  guint64 pid = 0;
+
+  if (!g_file_get_contents (file, &text, NULL, NULL) ||
+      !g_ascii_string_to_unsigned (g_strstrip (text), 10, 1, G_MAXINT, &pid, NULL))
+    return 0;
+  return (int) pid;
+}
+
+gboolean
+vmft_path_is_below (const char *path, const char *const *directories)
+{
+  for (guint i = 0; directories != NULL && directories[i] != NULL; i++)
+    {
+      gsize length = strlen (directories[i]);
+
+      while (length > 1 && directories[i][length - 1] == '/')
+        length--;
+      if (strncmp (path, directories[i], length) == 0 &&
+          (length == 1 || path[length] == '/' || path[length] == '\0'))
+        return TRUE;
+    }
+  return FALSE;
+}
+
+static void
+look_at_disk (VmftVmDisk *disk, const char *const *shared_paths)
+{
+  if (disk->source == NULL)
+    {
+      disk->shared = TRUE;
+      return;
+    }
+  disk->device = vmft_block_device_of_path (SYSFS, disk->source);
+  if (disk->shared || vmft_path_is_below (disk->source, shared_paths) || vmft_path_is_shared (disk->source))
+    disk->shared = TRUE;
+  else if (disk->device != NULL && g_str_has_prefix (disk->source, "/dev/"))
+    disk->shared = vmft_block_device_is_shared (SYSFS, disk->device);
+}
+
+static void
+look_at_disks (VmftVm *vm, const char *const *shared_paths)
+{
+  for (guint i = 0; i < vm->disks->len; i++)
+    {
+      VmftVmDisk *disk = g_ptr_array_index (vm->disks, i);
+
+      look_at_disk (disk, shared_paths);
+      if (!disk->shared && vm->blocker == NULL)
+        vm->blocker = g_strdup_printf ("disk %s (%s) is on this host alone", disk->target, disk->source);
+    }
+}
+
+/* libvirt refuses to migrate a domain that has any of these */
+static void
+look_for_blockers (virDomainPtr domain, VmftVm *vm)
+{
+  int n_snapshots = vm->blocker == NULL ? virDomainSnapshotNum (domain, 0) : 0;
+  int n_checkpoints = vm->blocker == NULL ? virDomainListAllCheckpoints (domain, NULL, 0) : 0;
+
+  if (n_snapshots > 0)
+    vm->blocker = g_strdup_printf ("it has %d snapshot%s", n_snapshots, n_snapshots > 1 ? "s" : "");
+  else if (n_checkpoints > 0)
+    vm->blocker = g_strdup_printf ("it has %d checkpoint%s", n_checkpoints, n_checkpoints > 1 ? "s" : "");
+  for (guint i = 0; vm->running && vm->blocker == NULL && i < vm->disks->len; i++)
+    {
+      VmftVmDisk *disk = g_ptr_array_index (vm->disks, i);
+      virDomainBlockJobInfo info = { 0 };
+
+      if (disk->source != NULL && virDomainGetBlockJobInfo (domain, disk->target, &info, 0) == 1)
+        vm->blocker = g_strdup_printf ("disk %s has a block job", disk->target);
+    }
+  virResetLastError ();
+}
+
+static void
+apply_stats (VmftVm *vm, const virDomainStatsRecord *record)
+{
+  VmftTypedParams params = { .items = record->params, .n_items = record->nparams };
+  guint64 state = vmft_typed_params_ullong (&params, "state.state", VIR_DOMAIN_NOSTATE);
+  guint64 balloon_kib = vmft_typed_params_ullong (&params, "balloon.current", 0);
+
+  vm->running = state == VIR_DOMAIN_RUNNING || state == VIR_DOMAIN_BLOCKED || state == VIR_DOMAIN_PAUSED ||
+                state == VIR_DOMAIN_PMSUSPENDED;
+  if (balloon_kib > 0)
+    vm->memory_bytes = balloon_kib * 1024;
+}
+
+/* a domain that is still coming in belongs to its source */
+static void
+look_for_arrival (virDomainPtr domain, const virDomainStatsRecord *record, VmftVm *vm)
+{
+  VmftTypedParams params = { .items = record->params, .n_items = record->nparams };
+  int state = (int) vmft_typed_params_ullong (&params, "state.state", VIR_DOMAIN_NOSTATE);
+  int reason = (int) vmft_typed_params_ullong (&params, "state.reason", 0);
+  g_auto (VmftTypedParams) job = { 0 };
+  int type = VIR_DOMAIN_JOB_NONE;
+  VmftEnd end = vmft_end_from_state (state, reason);
+
+  if (end != VMFT_END_MIGRATING && end != VMFT_END_POSTCOPY && end != VMFT_END_POSTCOPY_FAILED)
+    return;
+  if (virDomainGetJobStats (domain, &type, &job.items, &job.n_items, 0) < 0)
+    virResetLastError ();
+  if (state == VIR_DOMAIN_PAUSED &&
+      vmft_typed_params_ullong (&job, VIR_DOMAIN_JOB_OPERATION, 0) == VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT)
+    return;
+  vm->running = state == VIR_DOMAIN_RUNNING;
+  if (vm->blocker == NULL)
+    vm->blocker = g_strdup ("it is still arriving from another host");
+}
+
+static void
+look_at_process (VmftVm *vm)
+{
+  vm->qemu_pid = vm->running ? read_pid (vm->name) : 0;
+  vm->resident_bytes = vmft_resident_bytes (PROC, vm->qemu_pid, vm->kvm);
+  if (vm->resident_bytes > vm->memory_bytes)
+    vm->resident_bytes = vm->memory_bytes;
+}
+
+static VmftVm *
+load_domain (const virDomainStatsRecord *record, const char *const *shared_paths, GError **error)
+{
+  virDomainPtr domain = record->dom;
+  char uuid[VIR_UUID_STRING_BUFLEN] = "";
+  char *description = NULL;
+  g_autofree char *xml = NULL;
+  g_autoptr (VmftVm) vm = NULL;
+
+  if (virDomainGetUUIDString (domain, uuid) < 0 || (description = virDomainGetXMLDesc (domain, 0)) == NULL)
+    {
+      vmft_libvirt_set_error (error, "cannot read domain %s", virDomainGetName (domain));
+      return NULL;
+    }
+  xml = g_strdup (description);
+  free (description);
+  vm = vmft_vm_new (uuid, virDomainGetName (domain));
+  if (!vmft_domain_xml_parse (xml, vm, error))
+    return NULL;
+  apply_stats (vm, record);
+  vm->id = vm->running ? (int) virDomainGetID (domain) : -1;
+  vm->persistent = virDomainIsPersistent (domain) == 1;
+  vm->modes = VMFT_MODES_ALL;
+  look_at_disks (vm, shared_paths);
+  look_for_blockers (domain, vm);
+  look_for_arrival (domain, record, vm);
+  look_at_process (vm);
+  return g_steal_pointer (&vm);
+}
+
+static gint
+compare_names (gconstpointer a, gconstpointer b)
+{
+  const VmftVm *const *x = a, *const *y = b;
+
+  return g_strcmp0 ((*x)->name, (*y)->name);
+}
+
+GPtrArray *
+vmft_inventory_load (virConnectPtr connection, const char *const *shared_paths, GError **error)
+{
+  g_autoptr (GPtrArray) vms = g_ptr_array_new_with_free_func ((GDestroyNotify) vmft_vm_unref);
+  virDomainStatsRecordPtr *records = NULL;
+  /* NOWAIT: a domain whose monitor is busy still counts, with what is known of it */
+  int n = virConnectGetAllDomainStats (connection, VIR_DOMAIN_STATS_STATE | VIR_DOMAIN_STATS_BALLOON,
+                                       &records, VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT);
+
+  if (n < 0)
+    {
+      vmft_libvirt_set_error (error, "cannot list the domains");
+      return NULL;
+    }
+  for (int i = 0; i < n; i++)
+    {
+      g_autoptr (GError) problem = NULL;
+      VmftVm *vm = load_domain (records[i], shared_paths, &problem);
+
+      /* one that went in between, or one broken description, must not hide the others */
+      if (vm != NULL)
+        g_ptr_array_add (vms, vm);
+      else
+        g_info ("%s", problem->message);
+    }
+  virDomainStatsRecordListFree (records);
+  g_ptr_array_sort (vms, compare_names);
+  return g_steal_pointer (&vms);
+}

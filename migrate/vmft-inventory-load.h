@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "vmft-libvirt.h"
+#include "vmft-policy.h"
+
+G_BEGIN_DECLS
+
+/** VMFT_LIBVIRT_RUN_DIR: where libvirt keeps NAME.pid of each QEMU. */
+#define VMFT_LIBVIRT_RUN_DIR "/run/libvirt/qemu"
+
+/**
+ * vmft_inventory_load:
+ * @connection: to any driver
+ * @shared_paths: (nullable): directories that are the same on all hosts
+ *
+ * Worker threads only: bulk statistics, then each domain's description, then this host's /proc and /sys.
+ *
+ * Returns: (transfer container) (element-type VmftVm): all domains, running or not; NULL with @error set.
+ */
+GPtrArray *vmft_inventory_load (virConnectPtr connection,
+                                const char *const *shared_paths,
+                                GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/** vmft_path_is_below: @directories: (nullable). Returns: whether @path is one of @directories or lies below one. */
+gboolean vmft_path_is_below (const char *path, const char *const *directories);
+
+/**
+ * vmft_resident_bytes:
+ * @proc: "/proc"
+ * @kvm: QEMU's own share is larger under TCG, which keeps its translated code in anonymous memory
+ *
+ * Returns: guest memory that QEMU process @pid holds, in RAM or in swap, without QEMU's own share; 0 when unknown.
+ */
+guint64 vmft_resident_bytes (const char *proc, int pid, gboolean kvm);
+
+G_END_DECLS

@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "vmft-libvirt-hypervisor.h"
+
+#include "vmft-connection.h"
+#include "vmft-dirty-reading.h"
+#include "vmft-inventory.h"
+#include "vmft-migration-calls.h"
+#include "vmft-migration-params.h"
+#include "vmft-migration.h"
+
+struct _VmftLibvirtHypervisor
+{
+  GObject parent;
+
+  VmftClock *clock;
+  VmftConnection *connection;
+  VmftInventory *inventory;
+  GHashTable *jobs; /* uuid -> VmftMigration */
+  gboolean announced;
+};
+
+static void hypervisor_iface_init (VmftHypervisorInterface *iface);
+
+G_DEFINE_FINAL_TYPE_WITH_CODE (VmftLibvirtHypervisor,
+                               vmft_libvirt_hypervisor,
+                               G_TYPE_OBJECT,
+                               G_IMPLEMENT_INTERFACE (VMFT_TYPE_HYPERVISOR, hypervisor_iface_init))
+
+/* --- what the connection and the inventory say --- */
+
+static void
+on_closed (VmftConnection *connection, const char *reason, VmftLibvirtHypervisor *self)
+{
+  self->announced = FALSE;
+  g_signal_emit_by_name (self, "connected", FALSE);
+}
+
+/* connected is what has its VMs: nobody wants to plan for an empty host */
+static void
+on_loaded (VmftInventory *inventory, VmftLibvirtHypervisor *self)
+{
+  if (self->announced)
+    return;
+  self->announced = TRUE;
+  g_signal_emit_by_name (self, "connected", TRUE);
+}
+
+static void
+on_vm_changed (VmftInventory *inventory, const char *uuid, VmftLibvirtHypervisor *self)
+{
+  g_signal_emit_by_name (self, "vm-changed", uuid);
+}
+
+static void
+on_vm_failed (VmftInventory *inventory, const char *uuid, const char *reason, VmftLibvirtHypervisor *self)
+{
+  g_signal_emit_by_name (self, "vm-failed", uuid, reason);
+}
+
+static VmftMigration *
+find_job (VmftLibvirtHypervisor *self, virDomainPtr domain)
+{
+  char uuid[VIR_UUID_STRING_BUFLEN] = "";
+
+  if (virDomainGetUUIDString (domain, uuid) < 0)
+    return NULL;
+  return g_hash_table_lookup (self->jobs, uuid);
+}
+
+static void
+on_iteration (virConnectPtr connection, virDomainPtr domain, int iteration, void *opaque)
+{
+  g_autoptr (VmftLibvirtHypervisor) self = vmft_connection_event_target (opaque);
+  VmftMigration *job = self != NULL ? find_job (self, domain) : NULL;
+
+  if (job != NULL && iteration > 0)
+    vmft_migration_iteration (job, (guint) iteration);
+}
+
+static void
+on_job_completed (virConnectPtr connection,
+                  virDomainPtr domain,
+                  virTypedParameterPtr items,
+                  int n_items,
+                  void *opaque)
+{
+  g_autoptr (VmftLibvirtHypervisor) self = vmft_connection_event_target (opaque);
+  VmftMigration *job = self != NULL ? find_job (self, domain) : NULL;
+  const VmftTypedParams params = { .items = items, .n_items = n_items };
+
+  if (job != NULL)
+    vmft_migration_job_completed (job, &params);
+}
+
+/* --- jobs --- */
+
+static void
+on_progress (VmftMigration *job, const VmftProgress *progress, VmftLibvirtHypervisor *self)
+{
+  g_signal_emit_by_name (self, "progress", progress);
+}
+
+static void
+on_job_done (GObject *object, GAsyncResult *async, gpointer user_data)
+{
+  VmftLibvirtHypervisor *self = VMFT_LIBVIRT_HYPERVISOR (object);
+  g_autoptr (GTask) task = user_data;
+  const char *uuid = g_task_get_task_data (G_TASK (async));
+  g_autoptr (GError) error = NULL;
+  VmftResult *result = g_task_propagate_pointer (G_TASK (async), &error);
+
+  g_hash_table_remove (self->jobs, uuid);
+  vmft_inventory_reload (self->inventory);
+  if (result != NULL)
+    g_task_return_pointer (task, result, (GDestroyNotify) vmft_result_free);
+  else
+    g_task_return_error (task, g_steal_pointer (&error));
+}
+
+static void
+start_job (VmftLibvirtHypervisor *self, const VmftMigrationSpec *spec, GTask *task, gboolean attach)
+{
+  VmftMigration *job = NULL;
+  g_autoptr (GTask) call = NULL;
+
+  if (g_hash_table_contains (self->jobs, spec->uuid))
+    {
+      g_task_return_new_error (task, VMFT_ERROR, VMFT_ERROR_BUSY, "%s is being migrated already", spec->uuid);
+      return;
+    }
+  job = vmft_migration_new (self->connection, self->clock, spec);
+  g_signal_connect_object (job, "progress", G_CALLBACK (on_progress), self, 0);
+  g_hash_table_insert (self->jobs, g_strdup (spec->uuid), job);
+  call = g_task_new (self, NULL, on_job_done, g_object_ref (task));
+  g_task_set_task_data (call, g_strdup (spec->uuid), g_free);
+  vmft_migration_run (job, call, attach);
+}
+
+static void
+hypervisor_migrate (VmftHypervisor *hypervisor, const VmftMigrationSpec *spec, GTask *task)
+{
+  VmftLibvirtHypervisor *self = VMFT_LIBVIRT_HYPERVISOR (hypervisor);
+  VmftVm *vm = vmft_inventory_get (self->inventory, spec->uuid);
+  g_autoptr (VmftMigrationSpec) full = vmft_migration_spec_copy (spec);
+  g_auto (VmftTypedParams) params = { 0 };
+  g_autoptr (GError) error = NULL;
+
+  /* the operator's shared paths are news to libvirt, which would refuse */
+  full->unsafe |= vm != NULL && vmft_inventory_has_declared_disk (self->inventory, vm);
+  /* what cannot work must not look like a job that failed */
+  if (!vmft_migration_params (full, &params, &error))
+    g_task_return_error (task, g_steal_pointer (&error));
+  else if (!vmft_connection_is_open (self->connection))
+    g_task_return_new_error (task, VMFT_ERROR, VMFT_ERROR_UNAVAILABLE, "no connection to the local libvirtd");
+  else if (!spec->resume && vm == NULL)
+    g_task_return_new_error (task, VMFT_ERROR, VMFT_ERROR_NOT_FOUND, "no domain %s", spec->uuid);
+  else if (!spec->resume && !vm->running)
+    g_task_return_new_error (task, VMFT_ERROR, VMFT_ERROR_REFUSED, "%s does not run here", vm->name);
+  else
+    start_job (self, full, task, FALSE);
+}
+
+static void
+hypervisor_watch_job (VmftHypervisor *hypervisor, const char *uuid, const char *destination_uri, GTask *task)
+{
+  g_autoptr (VmftMigrationSpec) spec = vmft_migration_spec_new (uuid, VMFT_MODE_PRECOPY);
+
+  spec->destination_uri = g_strdup (destination_uri);
+  start_job (VMFT_LIBVIRT_HYPERVISOR (hypervisor), spec, task, TRUE);
+}
+
+static void
+hypervisor_list_jobs (VmftHypervisor *hypervisor, GTask *task)
+{
+  VmftLibvirtHypervisor *self = VMFT_LIBVIRT_HYPERVISOR (hypervisor);
+
+  vmft_connection_call (self->connection, task, vmft_migration_list_jobs);
+}
+
+static VmftMigration *
+require_job (VmftHypervisor *hypervisor, const char *uuid, GTask *task)
+{
+  VmftMigration *job = g_hash_table_lookup (VMFT_LIBVIRT_HYPERVISOR (hypervisor)->jobs, uuid);
+
+  if (job == NULL)
+    g_task_return_new_error (task, VMFT_ERROR, VMFT_ERROR_NOT_FOUND, "%s is not being migrated", uuid);
+  return job;
+}
+
+static void
+hypervisor_switch (VmftHypervisor *hypervisor, const char *uuid, GTask *task)
+{
+  VmftMigration *job = require_job (hypervisor, uuid, task);
+
+  if (job != NULL)
+    vmft_migration_switch (job, task);
+}
+
+static void
+hypervisor_abort (VmftHypervisor *hypervisor, const char *uuid, GTask *task)
+{
+  VmftMigration *job = require_job (hypervisor, uuid, task);
+
+  if (job != NULL)
+    vmft_migration_abort (job, task);
+}
+
+/* --- dirty rate --- */
+
+static void
+on_reading (GObject *object, GAsyncResult *async, gpointer user_data)
+{
+  VmftLibvirtHypervisor *self = VMFT_LIBVIRT_HYPERVISOR (object);
+  g_autoptr (GTask) task = user_data;
+  const char *uuid = g_task_get_task_data (G_TASK (async));
+  g_autoptr (GError) error = NULL;
+  VmftDirtySample *sample = g_task_propagate_pointer (G_TASK (async), &error);
+  VmftVm *vm = vmft_inventory_get (self->inventory, uuid);
+
+  if (sample == NULL)
+    {
+      g_task_return_error (task, g_steal_pointer (&error));
+      return;
+    }
+  if (vm != NULL)
+    vmft_inventory_put (self->inventory, vmft_vm_with_sample (vm, sample));
+  g_task_return_pointer (task, sample, g_free);
+}
+
+static void
+hypervisor_sample_dirty (VmftHypervisor *hypervisor, const char *uuid, guint period_s, GTask *task)
+{
+  VmftLibvirtHypervisor *self = VMFT_LIBVIRT_HYPERVISOR (hypervisor);
+  VmftVm *vm = vmft_inventory_get (self->inventory, uuid);
+  g_autoptr (GTask) call = NULL;
+
+  if (vm == NULL || !vm->running)
+    g_task_return_new_error (task, VMFT_ERROR, VMFT_ERROR_NOT_FOUND, "no running domain %s", uuid);
+  else if (period_s < 1 || period_s > 60)
+    g_task_return_new_error (task, VMFT_ERROR, VMFT_ERROR_INVALID, "a dirty rate is sampled over 1 to 60 s");
+  else if (g_hash_table_contains (self->jobs, uuid))
+    g_task_return_new_error (task, VMFT_ERROR, VMFT_ERROR_BUSY, "%s is being migrated", vm->name);
+  else
+    {
+      call = g_task_new (self, NULL, on_reading, g_object_ref (task));
+      g_task_set_task_data (call, g_strdup (uuid), g_free);
+      vmft_dirty_reading_start (self->connection, self->clock, vm, period_s, call);
+    }
+}
+
+/* --- the destination --- */
+
+static void
+free_memory_in_thread (GTask *task, virConnectPtr connection, gpointer task_data)
+{
+  g_autoptr (GError) error = NULL;
+  unsigned long long bytes = virNodeGetFreeMemory (connection);
+
+  if (bytes == 0)
+    {
+      vmft_libvirt_set_error (&error, "cannot read the destination's free memory");
+      g_task_return_error (task, g_steal_pointer (&error));
+      return;
+    }
+  g_task_return_pointer (task, g_memdup2 (&(guint64){ bytes }, sizeof (guint64)), g_free);
+}
+
+static void
+hypervisor_destination_free_memory (VmftHypervisor *hypervisor, const char *uri, GTask *task)
+{
+  vmft_connection_call_uri (VMFT_LIBVIRT_HYPERVISOR (hypervisor)->connection, task, uri,
+                            free_memory_in_thread);
+}
+
+/* --- the object --- */
+
+static void
+hypervisor_start (VmftHypervisor *hypervisor)
+{
+  vmft_connection_start (VMFT_LIBVIRT_HYPERVISOR (hypervisor)->connection);
+}
+
+static gboolean
+hypervisor_is_connected (VmftHypervisor *hypervisor)
+{
+  return vmft_inventory_is_loaded (VMFT_LIBVIRT_HYPERVISOR (hypervisor)->inventory);
+}
+
+static GPtrArray *
+hypervisor_list_vms (VmftHypervisor *hypervisor)
+{
+  return vmft_inventory_list (VMFT_LIBVIRT_HYPERVISOR (hypervisor)->inventory);
+}
+
+static void
+hypervisor_iface_init (VmftHypervisorInterface *iface)
+{
+  iface->start = hypervisor_start;
+  iface->is_connected = hypervisor_is_connected;
+  iface->list_vms = hypervisor_list_vms;
+  iface->sample_dirty = hypervisor_sample_dirty;
+  iface->migrate = hypervisor_migrate;
+  iface->watch_job = hypervisor_watch_job;
+  iface->list_jobs = hypervisor_list_jobs;
+  iface->switch_to_postcopy = hypervisor_switch;
+  iface->abort = hypervisor_abort;
+  iface->destination_free_memory = hypervisor_destination_free_memory;
+}
+
+VmftHypervisor *
+vmft_libvirt_hypervisor_new (const char *uri, VmftClock *clock)
+{
+  VmftLibvirtHypervisor *self = g_object_new (VMFT_TYPE_LIBVIRT_HYPERVISOR, NULL);
+  GObject *target = G_OBJECT (self);
+
+  self->clock = g_object_ref (clock);
+  self->connection = vmft_connection_new (uri, clock);
+  vmft_connection_watch (self->connection, VIR_DOMAIN_EVENT_ID_MIGRATION_ITERATION,
+                         VIR_DOMAIN_EVENT_CALLBACK (on_iteration), target);
+  vmft_connection_watch (self->connection, VIR_DOMAIN_EVENT_ID_JOB_COMPLETED,
+                         VIR_DOMAIN_EVENT_CALLBACK (on_job_completed), target);
+  self->inventory = vmft_inventory_new (self->connection, clock);
+  g_signal_connect_object (self->connection, "closed", G_CALLBACK (on_closed), self, 0);
+  g_signal_connect_object (self->inventory, "loaded", G_CALLBACK (on_loaded), self, 0);
+  g_signal_connect_object (self->inventory, "vm-changed", G_CALLBACK (on_vm_changed), self, 0);
+  g_signal_connect_object (self->inventory, "vm-failed", G_CALLBACK (on_vm_failed), self, 0);
+  return VMFT_HYPERVISOR (self);
+}
+
+void
+vmft_libvirt_hypervisor_set_shared_paths (VmftLibvirtHypervisor *self, const char *const *paths)
+{
+  vmft_inventory_set_shared_paths (self->inventory, paths);
+}
+
+static void
+vmft_libvirt_hypervisor_finalize (GObject *object)
+{
+  VmftLibvirtHypervisor *self = VMFT_LIBVIRT_HYPERVISOR (object);
+
+  g_hash_table_unref (self->jobs);
+  g_clear_object (&self->inventory);
+  g_clear_object (&self->connection);
+  g_clear_object (&self->clock);
+  G_OBJECT_CLASS (vmft_libvirt_hypervisor_parent_class)->finalize (object);
+}
+
+static void
+vmft_libvirt_hypervisor_class_init (VmftLibvirtHypervisorClass *klass)
+{
+  G_OBJECT_CLASS (klass)->finalize = vmft_libvirt_hypervisor_finalize;
+}
+
+static void
+vmft_libvirt_hypervisor_init (VmftLibvirtHypervisor *self)
+{
+  self->jobs = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_object_unref);
+}

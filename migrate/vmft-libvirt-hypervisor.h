@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "vmft-hypervisor.h"
+
+G_BEGIN_DECLS
+
+/** VmftLibvirtHypervisor: the real #VmftHypervisor: the libvirtd of this host. */
+#define VMFT_TYPE_LIBVIRT_HYPERVISOR vmft_libvirt_hypervisor_get_type ()
+G_DECLARE_FINAL_TYPE (VmftLibvirtHypervisor, vmft_libvirt_hypervisor, VMFT, LIBVIRT_HYPERVISOR, GObject)
+
+/**
+ * vmft_libvirt_hypervisor_new:
+ * @uri: of the local libvirtd, "qemu:///system"
+ * @clock: timers and back-off run on it
+ *
+ * Registers libvirt's events with the default main context, which must run.
+ *
+ * Returns: (transfer full): not yet connected; see vmft_hypervisor_start().
+ */
+VmftHypervisor *vmft_libvirt_hypervisor_new (const char *uri, VmftClock *clock);
+
+/**
+ * vmft_libvirt_hypervisor_set_shared_paths:
+ * @paths: (nullable): directories or devices that are the same on all hosts though the kernel cannot tell
+ *
+ * A VM with a disk that is neither there, nor on a network file system, nor on a shared block device is blocked.
+ */
+void vmft_libvirt_hypervisor_set_shared_paths (VmftLibvirtHypervisor *self, const char *const *paths);
+
+G_END_DECLS

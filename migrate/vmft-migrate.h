@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The migrate room: everything that talks to libvirt, behind one interface, and the evacuation of a host on top. */
+#pragma once
+
+#include "vmft-block-device.h"
+#include "vmft-hypervisor.h"
+#include "vmft-libvirt-hypervisor.h"

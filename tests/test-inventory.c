@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "vmft-block-device.h"
+#include "vmft-common.h"
+#include "vmft-domain-xml.h"
+#include "vmft-inventory-load.h"
+#include "vmft-inventory.h"
+#include "vmft-libvirt-call.h"
+#include "vmft-migrate.h"
+
+#include <glib/gstdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define DOMAIN(devices, metadata)                                                                            \
+  "<domain type='kvm' id='3'><name>web1</name><uuid>e707b101-e027-4fd1-9579-0a721007ff37</uuid>"             \
+  "<metadata>" metadata "</metadata><memory unit='GiB'>2</memory>"                                           \
+  "<currentMemory unit='KiB'>1048576</currentMemory><vcpu placement='static' current='1'>4</vcpu>"           \
+  "<devices>" devices "</devices></domain>"
+
+#define POLICY(attributes) "<vmft:policy xmlns:vmft='https://vmft.org/xmlns/domain/1.0' " attributes "/>"
+
+static VmftVm *
+parse (const char *xml)
+{
+  VmftVm *vm = vmft_vm_new ("e707b101-e027-4fd1-9579-0a721007ff37", "web1");
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (vmft_domain_xml_parse (xml, vm, &error));
+  g_assert_no_error (error);
+  return vm;
+}
+
+/* --- domain XML --- */
+
+static void
+test_xml_basics (void)
+{
+  g_autoptr (VmftVm) vm = parse (DOMAIN (
+      "<disk type='block' device='disk'><source dev='/dev/vg0/web1'/><target dev='vda'/></disk>"
+      "<disk type='network' device='disk'><source protocol='rbd' name='p/i'/><target dev='vdb'/></disk>"
+      "<disk type='file' device='cdrom'><source file='/iso/a.iso' startupPolicy='optional'/>"
+      "<target dev='sda'/><readonly/></disk>"
+      "<disk type='file' device='cdrom'><target dev='sdb'/><readonly/></disk>",
+      ""));
+  VmftVmDisk *disk = g_ptr_array_index (vm->disks, 0);
+
+  g_assert_cmpuint (vm->memory_bytes, ==, G_GUINT64_CONSTANT (1) << 30);
+  g_assert_cmpuint (vm->n_vcpus, ==, 4);
+  g_assert_true (vm->kvm);
+  g_assert_null (vm->blocker);
+  g_assert_cmpuint (vm->disks->len, ==, 4);
+  g_assert_cmpstr (disk->target, ==, "vda");
+  g_assert_cmpstr (disk->source, ==, "/dev/vg0/web1");
+  g_assert_false (disk->shared);
+  disk = g_ptr_array_index (vm->disks, 1);
+  g_assert_true (disk->shared);
+  /* a medium that may be dropped is no obstacle */
+  disk = g_ptr_array_index (vm->disks, 2);
+  g_assert_null (disk->source);
+  g_assert_true (disk->read_only);
+}
+
+static void
+test_xml_policy (void)
+{
+  g_autoptr (VmftVm) vm =
+      parse (DOMAIN ("", POLICY ("priority='8' modes='pre-copy, hybrid' max-downtime='200' off='no'")));
+  g_autoptr (VmftVm) off = parse (DOMAIN ("", POLICY ("off='yes'")));
+  /* somebody else's element of the same name */
+  g_autoptr (VmftVm) foreign =
+      parse (DOMAIN ("", "<x:policy xmlns:x='https://example.org/' priority='1' off='yes'/>"));
+
+  g_assert_cmpuint (vm->policy.priority, ==, 8);
+  g_assert_cmpuint (vm->policy.modes, ==,
+                    vmft_mode_bit (VMFT_MODE_PRECOPY) | vmft_mode_bit (VMFT_MODE_HYBRID));
+  g_assert_cmpuint (vm->policy.max_downtime_ms, ==, 200);
+  g_assert_false (vm->policy.off);
+  g_assert_true (off->policy.off);
+  g_assert_cmpuint (off->policy.priority, ==, 5);
+  g_assert_false (foreign->policy.off);
+}
+
+static void
+test_xml_bad_policy (void)
+{
+  const char *const bad[] = {
+    DOMAIN ("", POLICY ("priority='11'")),     DOMAIN ("", POLICY ("priority='high'")),
+    DOMAIN ("", POLICY ("modes='teleport'")),  DOMAIN ("", POLICY ("off='perhaps'")),
+    DOMAIN ("", POLICY ("max-downtime='-1'")),
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (bad); i++)
+    {
+      g_autoptr (VmftVm) vm = parse (bad[i]);
+
+      g_assert_nonnull (vm->blocker);
+      g_assert_true (g_str_has_prefix (vm->blocker, "its vmft policy is invalid: "));
+    }
+}
+
+static void
+test_xml_blockers (void)
+{
+  const struct
+  {
+    const char *xml;
+    const char *word;
+  } cases[] = {
+    { DOMAIN ("<hostdev mode='subsystem' type='pci'><source><address domain='0x0000' bus='0x06' slot='0x02' "
+              "function='0x0'/></source></hostdev>",
+              ""),
+      "0x06:0x02" },
+    { DOMAIN ("<hostdev mode='subsystem' type='usb'><source/></hostdev>", ""), "usb" },
+    { DOMAIN ("<interface type='hostdev'><source/></interface>", ""), "network interface" },
+    { DOMAIN ("<filesystem type='mount'><driver type='virtiofs'/></filesystem>", ""), "directory" },
+    { DOMAIN ("<shmem name='x'><model type='ivshmem-plain'/></shmem>", ""), "shares memory" },
+    { DOMAIN (
+          "<disk type='file'><source file='/a'/><target dev='vda'/><mirror type='file' job='copy'/></disk>",
+          ""),
+      "block job" },
+    { "<domain type='kvm'><launchSecurity type='sev'/></domain>", "encrypted" },
+    { "<domain type='kvm'><cpu><feature policy='require' name='invtsc'/></cpu></domain>", "invtsc" },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_autoptr (VmftVm) vm = parse (cases[i].xml);
+
+      g_assert_nonnull (vm->blocker);
+      g_assert_nonnull (strstr (vm->blocker, cases[i].word));
+    }
+}
+
+static void
+test_xml_no_blocker (void)
+{
+  g_autoptr (VmftVm) teamed = parse (
+      DOMAIN ("<interface type='hostdev'><teaming type='transient' persistent='ua-1'/></interface>", ""));
+  g_autoptr (VmftVm) disabled =
+      parse ("<domain type='qemu'><cpu><feature policy='disable' name='invtsc'/></cpu></domain>");
+
+  g_assert_null (teamed->blocker);
+  g_assert_null (disabled->blocker);
+  g_assert_false (disabled->kvm);
+}
+
+static void
+test_xml_garbage (void)
+{
+  const char *const bad[] = {
+    "",
+    "<domain",
+    "<network/>",
+    "\xff\xfe<domain/>",
+    "<domain><memory>1</domain>",
+    "<!DOCTYPE d [<!ENTITY a SYSTEM 'file:///etc/passwd'>]><network>&a;</network>",
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (bad); i++)
+    {
+      g_autoptr (VmftVm) vm = vmft_vm_new ("u", "n");
+      g_autoptr (GError) error = NULL;
+
+      g_assert_false (vmft_domain_xml_parse (bad[i], vm, &error));
+      g_assert_error (error, VMFT_ERROR, VMFT_ERROR_INVALID);
+    }
+}
+
+/* --- block devices --- */
+
+static void
+make_device (const char *sysfs, const char *name, const char *number, const char *below)
+{
+  g_autofree char *device = g_build_filename (sysfs, "devices", name, NULL);
+  g_autofree char *dev_file = g_build_filename (device, "dev", NULL);
+  g_autofree char *block = g_build_filename (sysfs, "block", name, NULL);
+  g_autofree char *class = g_build_filename (sysfs, "class/block", name, NULL);
+  g_autofree char *by_number = g_build_filename (sysfs, "dev/block", number, NULL);
+  g_autofree char *block_target = g_strdup_printf ("../devices/%s", name);
+  g_autofree char *deep_target = g_strdup_printf ("../../devices/%s", name);
+  g_autofree char *slaves = g_build_filename (device, "slaves", NULL);
+  const char *const parts[] = { "block", "class/block", "dev/block" };
+
+  for (guint i = 0; i < G_N_ELEMENTS (parts); i++)
+    {
+      g_autofree char *path = g_build_filename (sysfs, parts[i], NULL);
+
+      g_mkdir_with_parents (path, 0700);
+    }
+  g_mkdir_with_parents (slaves, 0700);
+  g_assert_true (g_file_set_contents (dev_file, number, -1, NULL));
+  g_assert_cmpint (symlink (block_target, block), ==, 0);
+  g_assert_cmpint (symlink (deep_target, class), ==, 0);
+  g_assert_cmpint (symlink (deep_target, by_number), ==, 0);
+  if (below != NULL)
+    {
+      g_autofree char *link = g_build_filename (slaves, below, NULL);
+
+      g_assert_cmpint (symlink ("..", link), ==, 0);
+    }
+}
+
+static void
+test_block_stack (void)
+{
+  g_autofree char *sysfs = g_dir_make_tmp ("vmft-sysfs-XXXXXX", NULL);
+  g_auto (GStrv) stack = NULL;
+  const char *const expected[] = { "dm-1", "dm-0", "md0", "sda", NULL };
+  g_autofree char *command = g_strdup_printf ("rm -r %s", sysfs);
+
+  make_device (sysfs, "sda", "8:0", NULL);
+  make_device (sysfs, "sdb", "8:16", NULL);
+  make_device (sysfs, "md0", "9:0", "sda");
+  make_device (sysfs, "dm-0", "253:0", "md0");
+  make_device (sysfs, "dm-1", "253:1", "dm-0");
+  stack = vmft_block_device_stack (sysfs, "dm-1");
+  g_assert_cmpstrv (stack, expected);
+  g_assert_true (vmft_block_device_lives_on (sysfs, "dm-1", "sda"));
+  g_assert_true (vmft_block_device_lives_on (sysfs, "sda", "sda"));
+  g_assert_false (vmft_block_device_lives_on (sysfs, "dm-1", "sdb"));
+  g_assert_false (vmft_block_device_lives_on (sysfs, "sda", "dm-1"));
+  g_assert_false (vmft_block_device_is_shared (sysfs, "dm-1"));
+  g_assert_true (g_spawn_command_line_sync (command, NULL, NULL, NULL, NULL));
+}
+
+static void
+test_block_device_of_nothing (void)
+{
+  g_assert_null (vmft_block_device_of_path ("/sys", "/no/such/file"));
+  g_assert_null (vmft_block_device_of_path ("/sys", "/proc/self"));
+  g_assert_null (vmft_block_device_of_path ("/sys", NULL));
+}
+
+/* --- processes --- */
+
+static void
+test_resident (void)
+{
+  g_autofree char *proc = g_dir_make_tmp ("vmft-proc-XXXXXX", NULL);
+  g_autofree char *dir = g_build_filename (proc, "42", NULL);
+  g_autofree char *file = g_build_filename (dir, "status", NULL);
+  const char *status = "Name:\tqemu\nRssAnon:\t  307200 kB\nRssFile:\t   40000 kB\nRssShmem:\t       0 kB\n"
+                       "VmSwap:\t  102400 kB\nHugetlbPages:\t       0 kB\n";
+
+  g_mkdir (dir, 0700);
+  g_assert_true (g_file_set_contents (file, status, -1, NULL));
+  /* 300 MiB in memory and 100 in swap, less QEMU's own */
+  g_assert_cmpuint (vmft_resident_bytes (proc, 42, TRUE), ==, (guint64) (400 - 16) << 20);
+  g_assert_cmpuint (vmft_resident_bytes (proc, 42, FALSE), ==, (guint64) (400 - 32) << 20);
+  g_assert_cmpuint (vmft_resident_bytes (proc, 43, TRUE), ==, 0);
+  g_assert_cmpuint (vmft_resident_bytes (proc, 0, TRUE), ==, 0);
+  g_unlink (file);
+  g_rmdir (dir);
+  g_rmdir (proc);
+}
+
+static void
+test_path_below (void)
+{
+  const char *const paths[] = { "/srv/images/", "/dev/mapper/san", NULL };
+
+  g_assert_true (vmft_path_is_below ("/srv/images/a.qcow2", paths));
+  g_assert_true (vmft_path_is_below ("/dev/mapper/san", paths));
+  g_assert_false (vmft_path_is_below ("/srv/images2/a.qcow2", paths));
+  g_assert_false (vmft_path_is_below ("/srv", paths));
+  g_assert_false (vmft_path_is_below ("/srv", NULL));
+}
+
+/* --- libvirt's test driver --- */
+
+typedef struct
+{
+  GMainLoop *loop;
+  guint n_changed;
+  gboolean connected;
+} Seen;
+
+static void
+on_connected (VmftHypervisor *hypervisor, gboolean up, Seen *seen)
+{
+  seen->connected = up;
+  g_main_loop_quit (seen->loop);
+}
+
+static void
+on_changed (VmftHypervisor *hypervisor, const char *uuid, Seen *seen)
+{
+  seen->n_changed++;
+}
+
+static void
+test_hypervisor_on_test_driver (void)
+{
+  g_autoptr (VmftClock) clock = vmft_real_clock_new ();
+  g_autoptr (VmftHypervisor) hypervisor = vmft_libvirt_hypervisor_new ("test:///default", clock);
+  g_autoptr (GMainLoop) loop = g_main_loop_new (NULL, FALSE);
+  Seen seen = { .loop = loop };
+  g_autoptr (VmftVm) by_name = NULL;
+  g_autoptr (VmftVm) by_id = NULL;
+  g_autoptr (VmftVm) none = NULL;
+
+  g_signal_connect (hypervisor, "connected", G_CALLBACK (on_connected), &seen);
+  g_signal_connect (hypervisor, "vm-changed", G_CALLBACK (on_changed), &seen);
+  g_assert_false (vmft_hypervisor_is_connected (hypervisor));
+  vmft_hypervisor_start (hypervisor);
+  g_main_loop_run (loop);
+  g_assert_true (seen.connected);
+  g_assert_true (vmft_hypervisor_is_connected (hypervisor));
+  g_assert_cmpuint (seen.n_changed, ==, 1);
+  by_name = vmft_hypervisor_lookup (hypervisor, "test");
+  g_assert_nonnull (by_name);
+  g_assert_true (by_name->running);
+  g_assert_true (by_name->persistent);
+  g_assert_cmpuint (by_name->memory_bytes, ==, G_GUINT64_CONSTANT (2) << 30);
+  by_id = vmft_hypervisor_lookup (hypervisor, "1");
+  g_assert_true (by_id == by_name);
+  none = vmft_hypervisor_lookup (hypervisor, "web9");
+  g_assert_null (none);
+}
+
+static void
+on_refused (GObject *object, GAsyncResult *async, gpointer user_data)
+{
+  GError **error = user_data;
+  g_autoptr (VmftResult) result = vmft_hypervisor_migrate_finish (VMFT_HYPERVISOR (object), async, error);
+
+  g_assert_null (result);
+}
+
+static void
+test_migrate_without_connection (void)
+{
+  g_autoptr (VmftClock) clock = vmft_real_clock_new ();
+  g_autoptr (VmftHypervisor) hypervisor = vmft_libvirt_hypervisor_new ("test:///default", clock);
+  g_autoptr (VmftMigrationSpec) spec = vmft_migration_spec_new ("u", VMFT_MODE_PRECOPY);
+  g_autoptr (GError) error = NULL;
+
+  spec->destination_uri = g_strdup ("test:///default");
+  vmft_hypervisor_migrate_async (hypervisor, spec, NULL, on_refused, &error);
+  while (error == NULL)
+    g_main_context_iteration (NULL, TRUE);
+  g_assert_error (error, VMFT_ERROR, VMFT_ERROR_UNAVAILABLE);
+}
+
+/* no libvirtd: said once per attempt, tried again with back-off on the clock, never fatal */
+static void
+test_unreachable (void)
+{
+  g_autoptr (VmftClock) clock = vmft_fake_clock_new (0);
+  g_autoptr (VmftConnection) connection =
+      vmft_connection_new ("qemu+unix:///system?socket=/no/such/socket", clock);
+  GLogLevelFlags fatal = g_log_set_always_fatal (G_LOG_FATAL_MASK);
+
+  vmft_connection_start (connection);
+  while (vmft_connection_get_attempts (connection) < 1)
+    g_main_context_iteration (NULL, TRUE);
+  vmft_fake_clock_advance (VMFT_FAKE_CLOCK (clock), 900 * 1000);
+  g_assert_cmpuint (vmft_connection_get_attempts (connection), ==, 1);
+  vmft_fake_clock_advance (VMFT_FAKE_CLOCK (clock), 200 * 1000);
+  while (vmft_connection_get_attempts (connection) < 2)
+    g_main_context_iteration (NULL, TRUE);
+  g_assert_false (vmft_connection_is_open (connection));
+  g_log_set_always_fatal (fatal);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/domain-xml/basics", test_xml_basics);
+  g_test_add_func ("/domain-xml/policy", test_xml_policy);
+  g_test_add_func ("/domain-xml/bad-policy", test_xml_bad_policy);
+  g_test_add_func ("/domain-xml/blockers", test_xml_blockers);
+  g_test_add_func ("/domain-xml/no-blocker", test_xml_no_blocker);
+  g_test_add_func ("/domain-xml/garbage", test_xml_garbage);
+  g_test_add_func ("/block-device/stack", test_block_stack);
+  g_test_add_func ("/block-device/nothing", test_block_device_of_nothing);
+  g_test_add_func ("/inventory/resident", test_resident);
+  g_test_add_func ("/inventory/path-below", test_path_below);
+  g_test_add_func ("/inventory/test-driver", test_hypervisor_on_test_driver);
+  g_test_add_func ("/hypervisor/migrate-without-connection", test_migrate_without_connection);
+  g_test_add_func ("/connection/unreachable", test_unreachable);
+  return g_test_run ();
+}
