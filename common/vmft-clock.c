@@ -258,6 +258,13 @@ vmft_fake_clock_jump (VmftFakeClock *self, gint64 us)
   self->real_us += us;
 }
 
+void
+vmft_fake_clock_stall (VmftFakeClock *self, gint64 us)
+{
+  self->monotonic_us += us;
+  self->real_us += us;
+}
+
 static void
 fake_clock_iface_init (VmftClockInterface *iface)
 {

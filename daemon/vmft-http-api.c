@@ -4,7 +4,8 @@
 #include "vmft-http-auth.h"
 #include "vmft-page.h"
 
-#define LIMIT_DEFAULT 100
+#define LIMIT_DEFAULT  100
+#define BODY_MAX_BYTES 4096
 
 static const char api_prefix[] = "/api/v1/";
 
@@ -71,6 +72,30 @@ vmft_http_set_text (SoupServerMessage *message, guint status, const char *format
   soup_server_message_set_status (message, status, NULL);
   soup_server_message_set_response (message, "text/plain; charset=utf-8", SOUP_MEMORY_COPY, line,
                                     strlen (line));
+}
+
+gboolean
+vmft_http_refuse_body (SoupServerMessage *message)
+{
+  static const char response[] = "HTTP/1.1 413 Request Entity Too Large\r\n"
+                                 "Content-Type: text/plain; charset=utf-8\r\n"
+                                 "Content-Length: 27\r\n"
+                                 "Connection: close\r\n"
+                                 "\r\n"
+                                 "no request here has a body\n";
+  SoupMessageHeaders *headers = soup_server_message_get_request_headers (message);
+  g_autoptr (GIOStream) stream = NULL;
+
+  soup_message_body_set_accumulate (soup_server_message_get_request_body (message), FALSE);
+  if (soup_message_headers_get_encoding (headers) != SOUP_ENCODING_CHUNKED &&
+      soup_message_headers_get_content_length (headers) <= BODY_MAX_BYTES)
+    return FALSE;
+  stream = soup_server_message_steal_connection (message);
+  (void) !g_pollable_output_stream_write_nonblocking (
+      G_POLLABLE_OUTPUT_STREAM (g_io_stream_get_output_stream (stream)), response, sizeof response - 1, NULL,
+      NULL);
+  g_io_stream_close (stream, NULL, NULL);
+  return TRUE;
 }
 
 static GBytes *

@@ -27,6 +27,14 @@ VmftHttpRoute vmft_http_route (const char *path);
 void vmft_http_set_text (SoupServerMessage *message, guint status, const char *format, ...)
     G_GNUC_PRINTF (3, 4);
 
+/**
+ * vmft_http_refuse_body: to be called before the body of a request is read. A small one is read and ignored; a
+ * large or endless one gets an answer and its connection is closed.
+ *
+ * Returns: whether @message was answered so, and is not to be touched again.
+ */
+gboolean vmft_http_refuse_body (SoupServerMessage *message);
+
 /** vmft_http_set_page: answers with the part of the page that @path names. */
 void vmft_http_set_page (SoupServerMessage *message, const char *path);
 

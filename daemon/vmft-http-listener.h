@@ -17,13 +17,16 @@ typedef struct _VmftHttpListener VmftHttpListener;
  * vmft_http_listener_new:
  * @server: gets the connections; outlives the listener
  * @max_connections: at the same time; further ones are closed at once
- * @max_per_peer: of them, from one address; 0 for no such limit
+ * @max_per_peer: of them, from one address, which then may not open more than 20 a second either; 0 for no such limit
  * @idle_s: a connection that waits so long for its peer is closed
  *
  * Returns: (transfer full): a listener on nothing yet.
  */
-VmftHttpListener *
-vmft_http_listener_new (SoupServer *server, guint max_connections, guint max_per_peer, guint idle_s);
+VmftHttpListener *vmft_http_listener_new (SoupServer *server,
+                                          VmftClock *clock,
+                                          guint max_connections,
+                                          guint max_per_peer,
+                                          guint idle_s);
 
 /**
  * vmft_http_listener_add:

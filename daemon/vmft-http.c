@@ -8,11 +8,10 @@
 
 #include <sys/socket.h>
 
-#define IDLE_S             30
-#define REQUEST_MAX        64 /* connections besides the event streams */
-#define REQUEST_BODY_BYTES 4096
-#define QUEUE_BYTES        (256 * 1024)
-#define SEND_BUFFER_BYTES  (64 * 1024)
+#define IDLE_S            30
+#define REQUEST_MAX       64 /* connections besides the event streams */
+#define QUEUE_BYTES       (256 * 1024)
+#define SEND_BUFFER_BYTES (64 * 1024)
 
 struct _VmftHttp
 {
@@ -53,34 +52,6 @@ refuse (VmftHttp *self, SoupServerMessage *message, guint status, const char *te
   vmft_http_set_text (message, status, "%s", text);
 }
 
-static gboolean
-has_body (SoupServerMessage *message)
-{
-  SoupMessageHeaders *headers = soup_server_message_get_request_headers (message);
-
-  return soup_message_headers_get_encoding (headers) == SOUP_ENCODING_CHUNKED ||
-         soup_message_headers_get_content_length (headers) > REQUEST_BODY_BYTES;
-}
-
-/* No request here needs a body. A small one is read and ignored; a large one is not worth reading. */
-static void
-refuse_body (VmftHttp *self, SoupServerMessage *message)
-{
-  static const char response[] = "HTTP/1.1 413 Request Entity Too Large\r\n"
-                                 "Content-Type: text/plain; charset=utf-8\r\n"
-                                 "Content-Length: 26\r\n"
-                                 "Connection: close\r\n"
-                                 "\r\n"
-                                 "no request here has a body";
-  g_autoptr (GIOStream) stream = soup_server_message_steal_connection (message);
-
-  self->n_refused++;
-  (void) !g_pollable_output_stream_write_nonblocking (
-      G_POLLABLE_OUTPUT_STREAM (g_io_stream_get_output_stream (stream)), response, sizeof response - 1, NULL,
-      NULL);
-  g_io_stream_close (stream, NULL, NULL);
-}
-
 static void
 on_early (SoupServer *server,
           SoupServerMessage *message,
@@ -95,11 +66,10 @@ on_early (SoupServer *server,
   VmftHttpRoute route = vmft_http_route (path);
 
   self->n_requests++;
-  soup_message_body_set_accumulate (soup_server_message_get_request_body (message), FALSE);
   add_headers (message);
-  if (has_body (message))
+  if (vmft_http_refuse_body (message))
     {
-      refuse_body (self, message);
+      self->n_refused++;
     }
   else if (!vmft_http_host_is_allowed (soup_message_headers_get_one (request, "Host"),
                                        (const char *const *) self->allowed_hosts))
@@ -258,7 +228,7 @@ vmft_http_new (VmftClock *clock,
   soup_server_add_early_handler (self->server, NULL, on_early, self, NULL);
   soup_server_add_handler (self->server, NULL, on_request, self, NULL);
   self->events = vmft_http_events_new (clock, config->max_clients, QUEUE_BYTES);
-  self->listener = vmft_http_listener_new (self->server, config->max_clients + REQUEST_MAX, 0, IDLE_S);
+  self->listener = vmft_http_listener_new (self->server, clock, config->max_clients + REQUEST_MAX, 0, IDLE_S);
   for (const char *const *text = config->listen; *text != NULL; text++)
     if (!listen_on (self, *text, error))
       return NULL;
