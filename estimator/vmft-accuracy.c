@@ -116,9 +116,9 @@ vmft_estimator_accuracy_to_variant (VmftEstimator *self)
       g_variant_dict_insert (&dict, "mode", "s", vmft_mode_to_string (rows[i].mode));
       g_variant_dict_insert (&dict, "n", "u", rows[i].n);
       g_variant_dict_insert (&dict, "censored", "u", rows[i].n_censored);
-      g_variant_dict_insert (&dict, "median-error", "d", rows[i].median_error);
-      g_variant_dict_insert (&dict, "p90-coverage", "d", rows[i].p90_coverage);
-      g_variant_dict_insert (&dict, "linear-median-error", "d", rows[i].linear_median_error);
+      g_variant_dict_insert (&dict, "median_error", "d", rows[i].median_error);
+      g_variant_dict_insert (&dict, "p90_coverage", "d", rows[i].p90_coverage);
+      g_variant_dict_insert (&dict, "linear_median_error", "d", rows[i].linear_median_error);
       g_variant_builder_add_value (&builder, g_variant_dict_end (&dict));
     }
   return g_variant_builder_end (&builder);

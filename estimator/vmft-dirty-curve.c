@@ -386,13 +386,13 @@ vmft_dirty_curve_to_variant (const VmftDirtyCurve *curve)
   GVariantDict dict;
 
   g_variant_dict_init (&dict, NULL);
-  g_variant_dict_insert (&dict, "rate-bps", "d", curve->rate_bps);
-  g_variant_dict_insert (&dict, "rate-sigma", "d", curve->rate_sigma);
-  g_variant_dict_insert (&dict, "working-set-bytes", "d", curve->working_set_bytes);
-  g_variant_dict_insert (&dict, "working-set-low-bytes", "d", curve->working_set_low_bytes);
-  g_variant_dict_insert (&dict, "working-set-high-bytes", "d", curve->working_set_high_bytes);
+  g_variant_dict_insert (&dict, "rate_bps", "d", curve->rate_bps);
+  g_variant_dict_insert (&dict, "rate_sigma", "d", curve->rate_sigma);
+  g_variant_dict_insert (&dict, "working_set_bytes", "d", curve->working_set_bytes);
+  g_variant_dict_insert (&dict, "working_set_low_bytes", "d", curve->working_set_low_bytes);
+  g_variant_dict_insert (&dict, "working_set_high_bytes", "d", curve->working_set_high_bytes);
   g_variant_dict_insert (&dict, "sweep", "d", curve->sweep);
-  g_variant_dict_insert (&dict, "horizon-s", "d", curve->horizon_s);
+  g_variant_dict_insert (&dict, "horizon_s", "d", curve->horizon_s);
   g_variant_dict_insert (&dict, "samples", "u", curve->n_samples);
   g_variant_dict_insert (&dict, "rejected", "u", curve->n_rejected);
   g_variant_dict_insert (&dict, "stale", "u", curve->n_stale);

@@ -73,21 +73,21 @@ vmft_estimate_to_variant (const VmftEstimate *estimate)
   g_variant_dict_insert (&dict, "possible", "b", vmft_estimate_is_possible (estimate));
   g_variant_dict_insert (&dict, "status", "s", status_names[estimate->status]);
   g_variant_dict_insert (&dict, "reason", "s", reason);
-  g_variant_dict_insert (&dict, "total-p50-s", "d", estimate->total_p50_s);
-  g_variant_dict_insert (&dict, "total-p90-s", "d", estimate->total_p90_s);
-  g_variant_dict_insert (&dict, "downtime-p50-s", "d", estimate->downtime_p50_s);
-  g_variant_dict_insert (&dict, "downtime-p90-s", "d", estimate->downtime_p90_s);
+  g_variant_dict_insert (&dict, "total_p50_s", "d", estimate->total_p50_s);
+  g_variant_dict_insert (&dict, "total_p90_s", "d", estimate->total_p90_s);
+  g_variant_dict_insert (&dict, "downtime_p50_s", "d", estimate->downtime_p50_s);
+  g_variant_dict_insert (&dict, "downtime_p90_s", "d", estimate->downtime_p90_s);
   g_variant_dict_insert (&dict, "bytes", "d", estimate->bytes);
-  g_variant_dict_insert (&dict, "volume-bytes", "d", estimate->volume_bytes);
-  g_variant_dict_insert (&dict, "bandwidth-bps", "d", estimate->bandwidth_bps);
-  g_variant_dict_insert (&dict, "dirty-bps", "d", estimate->dirty_bps);
-  g_variant_dict_insert (&dict, "p-converge", "d", estimate->p_converge);
+  g_variant_dict_insert (&dict, "volume_bytes", "d", estimate->volume_bytes);
+  g_variant_dict_insert (&dict, "bandwidth_bps", "d", estimate->bandwidth_bps);
+  g_variant_dict_insert (&dict, "dirty_bps", "d", estimate->dirty_bps);
+  g_variant_dict_insert (&dict, "p_converge", "d", estimate->p_converge);
   g_variant_dict_insert (&dict, "rounds", "d", estimate->rounds);
   g_variant_dict_insert (&dict, "sigma", "d", estimate->sigma);
-  g_variant_dict_insert (&dict, "degraded-s", "d", estimate->degraded_s);
+  g_variant_dict_insert (&dict, "degraded_s", "d", estimate->degraded_s);
   g_variant_dict_insert (&dict, "calibrated", "u", estimate->calibrated);
   g_variant_dict_insert_value (
-      &dict, "node-s",
+      &dict, "node_s",
       g_variant_new_fixed_array (G_VARIANT_TYPE_DOUBLE, estimate->node_s, VMFT_N_NODES, sizeof (double)));
   return g_variant_dict_end (&dict);
 }
@@ -107,7 +107,7 @@ status_from_string (const char *text, VmftEstimateStatus *status)
 static void
 nodes_from_variant (GVariant *record, VmftEstimate *estimate)
 {
-  g_autoptr (GVariant) nodes = g_variant_lookup_value (record, "node-s", G_VARIANT_TYPE ("ad"));
+  g_autoptr (GVariant) nodes = g_variant_lookup_value (record, "node_s", G_VARIANT_TYPE ("ad"));
 
   for (guint i = 0; i < VMFT_N_NODES; i++)
     estimate->node_s[i] = estimate->total_p50_s;
@@ -128,18 +128,18 @@ vmft_estimate_from_variant (GVariant *record, VmftEstimate *estimate, GError **e
       return FALSE;
     }
   /* JSON has no infinity: what never ends comes back as nothing */
-  estimate->total_p50_s = vmft_dict_double (record, "total-p50-s", INFINITY);
-  estimate->total_p90_s = vmft_dict_double (record, "total-p90-s", INFINITY);
-  estimate->downtime_p50_s = vmft_dict_double (record, "downtime-p50-s", INFINITY);
-  estimate->downtime_p90_s = vmft_dict_double (record, "downtime-p90-s", INFINITY);
+  estimate->total_p50_s = vmft_dict_double (record, "total_p50_s", INFINITY);
+  estimate->total_p90_s = vmft_dict_double (record, "total_p90_s", INFINITY);
+  estimate->downtime_p50_s = vmft_dict_double (record, "downtime_p50_s", INFINITY);
+  estimate->downtime_p90_s = vmft_dict_double (record, "downtime_p90_s", INFINITY);
   estimate->bytes = vmft_dict_double (record, "bytes", 0.0);
-  estimate->volume_bytes = vmft_dict_double (record, "volume-bytes", 0.0);
-  estimate->bandwidth_bps = vmft_dict_double (record, "bandwidth-bps", 0.0);
-  estimate->dirty_bps = vmft_dict_double (record, "dirty-bps", 0.0);
-  estimate->p_converge = vmft_dict_double (record, "p-converge", 0.0);
+  estimate->volume_bytes = vmft_dict_double (record, "volume_bytes", 0.0);
+  estimate->bandwidth_bps = vmft_dict_double (record, "bandwidth_bps", 0.0);
+  estimate->dirty_bps = vmft_dict_double (record, "dirty_bps", 0.0);
+  estimate->p_converge = vmft_dict_double (record, "p_converge", 0.0);
   estimate->rounds = vmft_dict_double (record, "rounds", 0.0);
   estimate->sigma = vmft_dict_double (record, "sigma", 0.0);
-  estimate->degraded_s = vmft_dict_double (record, "degraded-s", INFINITY);
+  estimate->degraded_s = vmft_dict_double (record, "degraded_s", INFINITY);
   estimate->calibrated = (guint) vmft_dict_int64 (record, "calibrated", 0);
   nodes_from_variant (record, estimate);
   return TRUE;

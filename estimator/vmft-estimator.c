@@ -388,10 +388,10 @@ describe_pair (VmftEstimator *self, const char *destination, const VmftPair *pai
   GVariantDict dict;
 
   g_variant_dict_init (&dict, NULL);
-  g_variant_dict_insert (&dict, "bandwidth-bps", "d", pair->link.bandwidth_bps);
+  g_variant_dict_insert (&dict, "bandwidth_bps", "d", pair->link.bandwidth_bps);
   g_variant_dict_insert (&dict, "sigma", "d", pair->link.sigma);
-  g_variant_dict_insert (&dict, "startup-s", "d", pair->link.startup_s);
-  g_variant_dict_insert (&dict, "configured-bps", "d", pair->configured_bps);
+  g_variant_dict_insert (&dict, "startup_s", "d", pair->link.startup_s);
+  g_variant_dict_insert (&dict, "configured_bps", "d", pair->configured_bps);
   g_variant_dict_insert (&dict, "jobs", "u", pair->link.n_jobs);
   for (guint i = 0; i < VMFT_N_MODES; i++)
     {
@@ -404,8 +404,8 @@ describe_pair (VmftEstimator *self, const char *destination, const VmftPair *pai
         continue;
       vmft_linear_get (&pair->linear[i], &a, &b);
       g_variant_dict_init (&linear, NULL);
-      g_variant_dict_insert (&linear, "a-s-per-byte", "d", a);
-      g_variant_dict_insert (&linear, "b-s", "d", b);
+      g_variant_dict_insert (&linear, "a_s_per_byte", "d", a);
+      g_variant_dict_insert (&linear, "b_s", "d", b);
       g_variant_dict_insert (&linear, "jobs", "u", pair->linear[i].n);
       g_variant_dict_insert_value (&dict, key, g_variant_dict_end (&linear));
     }
@@ -426,8 +426,8 @@ vmft_estimator_describe (VmftEstimator *self)
     if (*(const char *) destination != '\0')
       g_variant_dict_insert_value (&pairs, destination, describe_pair (self, destination, pair));
   g_variant_dict_insert_value (&dict, "destinations", g_variant_dict_end (&pairs));
-  g_variant_dict_insert (&dict, "open-forecasts", "u", g_hash_table_size (self->open));
-  g_variant_dict_insert (&dict, "skipped-records", "u", self->n_skipped);
+  g_variant_dict_insert (&dict, "open_forecasts", "u", g_hash_table_size (self->open));
+  g_variant_dict_insert (&dict, "skipped_records", "u", self->n_skipped);
   return g_variant_dict_end (&dict);
 }
 

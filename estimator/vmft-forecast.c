@@ -32,19 +32,19 @@ vmft_forecast_to_variant (const VmftForecast *forecast)
 
   g_variant_dict_init (&dict, NULL);
   g_variant_dict_insert (&dict, "id", "t", forecast->id);
-  g_variant_dict_insert (&dict, "made-us", "x", forecast->made_us);
+  g_variant_dict_insert (&dict, "made_us", "x", forecast->made_us);
   g_variant_dict_insert (&dict, "uuid", "s", forecast->uuid);
   g_variant_dict_insert (&dict, "destination", "s", forecast->destination);
   g_variant_dict_insert (&dict, "mode", "s", vmft_mode_to_string (forecast->mode));
-  g_variant_dict_insert (&dict, "total-p50-s", "d", forecast->p50_s);
-  g_variant_dict_insert (&dict, "total-p90-s", "d", forecast->p90_s);
-  g_variant_dict_insert (&dict, "linear-s", "d", forecast->linear_s);
-  g_variant_dict_insert (&dict, "memory-bytes", "d", forecast->memory_bytes);
-  g_variant_dict_insert (&dict, "volume-bytes", "d", forecast->volume_bytes);
+  g_variant_dict_insert (&dict, "total_p50_s", "d", forecast->p50_s);
+  g_variant_dict_insert (&dict, "total_p90_s", "d", forecast->p90_s);
+  g_variant_dict_insert (&dict, "linear_s", "d", forecast->linear_s);
+  g_variant_dict_insert (&dict, "memory_bytes", "d", forecast->memory_bytes);
+  g_variant_dict_insert (&dict, "volume_bytes", "d", forecast->volume_bytes);
   g_variant_dict_insert (&dict, "bytes", "d", forecast->bytes);
-  g_variant_dict_insert (&dict, "storage-s", "d", forecast->storage_s);
-  g_variant_dict_insert (&dict, "link-bps", "d", forecast->link_bps);
-  g_variant_dict_insert (&dict, "cap-bps", "d", forecast->cap_bps);
+  g_variant_dict_insert (&dict, "storage_s", "d", forecast->storage_s);
+  g_variant_dict_insert (&dict, "link_bps", "d", forecast->link_bps);
+  g_variant_dict_insert (&dict, "cap_bps", "d", forecast->cap_bps);
   g_variant_dict_insert (&dict, "sharing", "u", forecast->sharing);
   g_variant_dict_insert (&dict, "capped", "b", forecast->capped);
   g_variant_dict_insert (&dict, "ended", "b", forecast->ended);
@@ -52,11 +52,11 @@ vmft_forecast_to_variant (const VmftForecast *forecast)
     {
       g_variant_dict_insert (&dict, "completed", "b", forecast->completed);
       g_variant_dict_insert (&dict, "verdict", "s", forecast->verdict != NULL ? forecast->verdict : "");
-      g_variant_dict_insert (&dict, "total-s", "d", forecast->total_s);
-      g_variant_dict_insert (&dict, "downtime-s", "d", forecast->downtime_s);
-      g_variant_dict_insert (&dict, "actual-bytes", "d", forecast->actual_bytes);
+      g_variant_dict_insert (&dict, "total_s", "d", forecast->total_s);
+      g_variant_dict_insert (&dict, "downtime_s", "d", forecast->downtime_s);
+      g_variant_dict_insert (&dict, "actual_bytes", "d", forecast->actual_bytes);
       g_variant_dict_insert (&dict, "iterations", "u", forecast->iterations);
-      g_variant_dict_insert (&dict, "xbzrle-factor", "d", forecast->xbzrle_factor);
+      g_variant_dict_insert (&dict, "xbzrle_factor", "d", forecast->xbzrle_factor);
     }
   return g_variant_dict_end (&dict);
 }
@@ -67,11 +67,11 @@ outcome_from_variant (VmftForecast *forecast, GVariant *record)
   forecast->ended = vmft_dict_boolean (record, "ended", FALSE);
   forecast->completed = vmft_dict_boolean (record, "completed", FALSE);
   forecast->verdict = g_strdup (vmft_dict_string (record, "verdict"));
-  forecast->total_s = vmft_dict_double (record, "total-s", 0.0);
-  forecast->downtime_s = vmft_dict_double (record, "downtime-s", -1.0);
-  forecast->actual_bytes = vmft_dict_double (record, "actual-bytes", 0.0);
+  forecast->total_s = vmft_dict_double (record, "total_s", 0.0);
+  forecast->downtime_s = vmft_dict_double (record, "downtime_s", -1.0);
+  forecast->actual_bytes = vmft_dict_double (record, "actual_bytes", 0.0);
   forecast->iterations = (guint) vmft_dict_int64 (record, "iterations", 0);
-  forecast->xbzrle_factor = vmft_dict_double (record, "xbzrle-factor", 0.0);
+  forecast->xbzrle_factor = vmft_dict_double (record, "xbzrle_factor", 0.0);
 }
 
 VmftForecast *
@@ -87,16 +87,16 @@ vmft_forecast_from_variant (GVariant *record)
     return NULL;
   forecast = vmft_forecast_new (uuid, destination, mode);
   forecast->id = (guint64) vmft_dict_int64 (record, "id", 0);
-  forecast->made_us = vmft_dict_int64 (record, "made-us", 0);
-  forecast->p50_s = vmft_dict_double (record, "total-p50-s", INFINITY);
-  forecast->p90_s = vmft_dict_double (record, "total-p90-s", INFINITY);
-  forecast->linear_s = vmft_dict_double (record, "linear-s", NAN);
-  forecast->memory_bytes = vmft_dict_double (record, "memory-bytes", 0.0);
-  forecast->volume_bytes = vmft_dict_double (record, "volume-bytes", 0.0);
+  forecast->made_us = vmft_dict_int64 (record, "made_us", 0);
+  forecast->p50_s = vmft_dict_double (record, "total_p50_s", INFINITY);
+  forecast->p90_s = vmft_dict_double (record, "total_p90_s", INFINITY);
+  forecast->linear_s = vmft_dict_double (record, "linear_s", NAN);
+  forecast->memory_bytes = vmft_dict_double (record, "memory_bytes", 0.0);
+  forecast->volume_bytes = vmft_dict_double (record, "volume_bytes", 0.0);
   forecast->bytes = vmft_dict_double (record, "bytes", 0.0);
-  forecast->storage_s = vmft_dict_double (record, "storage-s", 0.0);
-  forecast->link_bps = vmft_dict_double (record, "link-bps", 0.0);
-  forecast->cap_bps = vmft_dict_double (record, "cap-bps", 0.0);
+  forecast->storage_s = vmft_dict_double (record, "storage_s", 0.0);
+  forecast->link_bps = vmft_dict_double (record, "link_bps", 0.0);
+  forecast->cap_bps = vmft_dict_double (record, "cap_bps", 0.0);
   forecast->sharing = (guint) CLAMP (vmft_dict_int64 (record, "sharing", 1), 1, 1000);
   forecast->capped = vmft_dict_boolean (record, "capped", FALSE);
   outcome_from_variant (forecast, record);

@@ -227,20 +227,20 @@ vmft_lead_to_variant (const VmftLead *lead)
   GVariantDict dict;
 
   g_variant_dict_init (&dict, NULL);
-  g_variant_dict_insert (&dict, "p5-s", "d", vmft_lead_quantile (lead, 0.05));
-  g_variant_dict_insert (&dict, "p10-s", "d", vmft_lead_quantile (lead, 0.10));
-  g_variant_dict_insert (&dict, "p50-s", "d", vmft_lead_quantile (lead, 0.50));
-  g_variant_dict_insert (&dict, "p90-s", "d", vmft_lead_quantile (lead, 0.90));
-  g_variant_dict_insert (&dict, "elapsed-s", "d", lead->elapsed_s);
+  g_variant_dict_insert (&dict, "p5_s", "d", vmft_lead_quantile (lead, 0.05));
+  g_variant_dict_insert (&dict, "p10_s", "d", vmft_lead_quantile (lead, 0.10));
+  g_variant_dict_insert (&dict, "p50_s", "d", vmft_lead_quantile (lead, 0.50));
+  g_variant_dict_insert (&dict, "p90_s", "d", vmft_lead_quantile (lead, 0.90));
+  g_variant_dict_insert (&dict, "elapsed_s", "d", lead->elapsed_s);
   g_variant_dict_insert (&dict, "pi", "d", lead->pi);
-  g_variant_dict_insert (&dict, "p-fails", "d", lead->p_fails);
-  g_variant_dict_insert (&dict, "headroom-s", "d", lead->headroom_s);
+  g_variant_dict_insert (&dict, "p_fails", "d", lead->p_fails);
+  g_variant_dict_insert (&dict, "headroom_s", "d", lead->headroom_s);
   g_variant_dict_insert (&dict, "events", "u", lead->n_events);
   g_variant_dict_insert (&dict, "censored", "u", lead->n_censored);
-  g_variant_dict_insert (&dict, "p-own", "d", lead->p_own);
+  g_variant_dict_insert (&dict, "p_own", "d", lead->p_own);
   g_variant_dict_insert (&dict, "origin", "s", lead->origin);
   g_variant_dict_insert (&dict, "pessimistic", "b", lead->pessimistic);
   if (lead->stand_in != NULL)
-    g_variant_dict_insert (&dict, "stand-in", "s", lead->stand_in);
+    g_variant_dict_insert (&dict, "stand_in", "s", lead->stand_in);
   return g_variant_dict_end (&dict);
 }

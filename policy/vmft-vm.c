@@ -165,7 +165,7 @@ disks_to_variant (const VmftVm *vm)
       if (disk->device != NULL)
         g_variant_dict_insert (&dict, "device", "s", disk->device);
       g_variant_dict_insert (&dict, "shared", "b", disk->shared);
-      g_variant_dict_insert (&dict, "read-only", "b", disk->read_only);
+      g_variant_dict_insert (&dict, "read_only", "b", disk->read_only);
       g_variant_builder_add_value (&builder, g_variant_dict_end (&dict));
     }
   return g_variant_builder_end (&builder);
@@ -187,7 +187,7 @@ movability_to_variant (const VmftVm *vm)
       g_variant_dict_insert (&dict, "movable", "b", movability->movable);
       if (movability->reason != NULL)
         g_variant_dict_insert (&dict, "reason", "s", movability->reason);
-      g_variant_dict_insert (&dict, "checked-us", "x", movability->checked_us);
+      g_variant_dict_insert (&dict, "checked_us", "x", movability->checked_us);
       g_variant_builder_add_value (&builder, g_variant_dict_end (&dict));
     }
   return g_variant_builder_end (&builder);
@@ -207,18 +207,18 @@ vmft_vm_to_variant (const VmftVm *vm)
   g_variant_dict_insert (&dict, "running", "b", vm->running);
   g_variant_dict_insert (&dict, "persistent", "b", vm->persistent);
   g_variant_dict_insert (&dict, "kvm", "b", vm->kvm);
-  g_variant_dict_insert (&dict, "qemu-pid", "i", vm->qemu_pid);
+  g_variant_dict_insert (&dict, "qemu_pid", "i", vm->qemu_pid);
   g_variant_dict_insert (&dict, "vcpus", "u", vm->n_vcpus);
-  g_variant_dict_insert (&dict, "memory-bytes", "t", vm->memory_bytes);
-  g_variant_dict_insert (&dict, "resident-bytes", "t", vm->resident_bytes);
+  g_variant_dict_insert (&dict, "memory_bytes", "t", vm->memory_bytes);
+  g_variant_dict_insert (&dict, "resident_bytes", "t", vm->resident_bytes);
   g_variant_dict_insert (&dict, "modes", "s", modes);
   if (vm->blocker != NULL)
     g_variant_dict_insert (&dict, "blocker", "s", vm->blocker);
   g_variant_dict_insert (&dict, "priority", "u", vm->policy.priority);
-  g_variant_dict_insert (&dict, "allowed-modes", "s", allowed);
-  g_variant_dict_insert (&dict, "max-downtime-ms", "u", vm->policy.max_downtime_ms);
+  g_variant_dict_insert (&dict, "allowed_modes", "s", allowed);
+  g_variant_dict_insert (&dict, "max_downtime_ms", "u", vm->policy.max_downtime_ms);
   g_variant_dict_insert (&dict, "off", "b", vm->policy.off);
-  g_variant_dict_insert (&dict, "dirty-samples", "u", vm->dirty_samples->len);
+  g_variant_dict_insert (&dict, "dirty_samples", "u", vm->dirty_samples->len);
   g_variant_dict_insert_value (&dict, "disks", disks_to_variant (vm));
   g_variant_dict_insert_value (&dict, "movability", movability_to_variant (vm));
   return g_variant_dict_end (&dict);

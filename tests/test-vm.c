@@ -75,7 +75,7 @@ test_record (void)
   g_autoptr (GVariant) disks = g_variant_lookup_value (record, "disks", G_VARIANT_TYPE ("aa{sv}"));
 
   g_assert_cmpstr (vmft_dict_string (record, "name"), ==, "web");
-  g_assert_cmpint (vmft_dict_int64 (record, "memory-bytes", 0), ==, 1 << 30);
+  g_assert_cmpint (vmft_dict_int64 (record, "memory_bytes", 0), ==, 1 << 30);
   g_assert_cmpstr (vmft_dict_string (record, "blocker"), ==, "a PCI device is passed through");
   g_assert_cmpuint (g_variant_n_children (disks), ==, 2);
 }
