@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* How fast lines become templates: `meson test --benchmark -v bench-parser`. */
+#include "vmft-drain.h"
+#include "vmft-line.h"
+#include "vmft-mask.h"
+
+#include <errno.h>
+#include <linux/perf_event.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define POOL_LINES (1 << 18)
+#define HEADER     "2026-11-23T08:33:48.413755+00:00 host01 kernel: [   42.132541] "
+
+/* %d a number, %x hexadecimal with 0x, %h without, %s a device, %v a guest's interface. */
+static const char *const shapes[] = {
+  "I/O error, dev %s, sector %d op %x:(READ) flags %x phys_seg %d prio class %d",
+  "Buffer I/O error on dev %s, logical block %d, async page read",
+  "sd %d:%d:%d:%d: [%s] tag#%d FAILED Result: hostbyte=DID_OK driverbyte=DRIVER_OK cmd_age=%ds",
+  "sd %d:%d:%d:%d: [%s] tag#%d Sense Key : Medium Error [current]",
+  "sd %d:%d:%d:%d: [%s] tag#%d CDB: Read(10) %h %h %h %h %h %h %h %h %h %h",
+  "EXT4-fs (%s1): mounted filesystem with ordered data mode. Quota mode: none.",
+  "EXT4-fs error (device %s1): ext4_find_entry:%d: inode #%d: comm qemu-system-x86: reading directory lblock "
+  "%d",
+  "br0: port %d(%v) entered blocking state",
+  "br0: port %d(%v) entered forwarding state",
+  "device %v entered promiscuous mode",
+  "device %v left promiscuous mode",
+  "IPv6: ADDRCONF(NETDEV_CHANGE): %v: link becomes ready",
+  "mce: [Hardware Error]: Machine check events logged",
+  "mce: [Hardware Error]: CPU %d: Machine Check: %d Bank %d: %x",
+  "EDAC MC%d: %d CE memory read error on CPU_SrcID#%d_Ha#%d_Chan#%d_DIMM#%d (page:%x offset:%x grain:%d)",
+  "pcieport 0000:00:%h.%d: AER: Corrected error received: 0000:01:%h.%d",
+  "ata%d.00: exception Emask %x SAct %x SErr %x action %x frozen",
+  "ata%d: SATA link up 6.0 Gbps (SStatus %d SControl %d)",
+  "ata%d: hard resetting link",
+  "nvme nvme%d: I/O %d QID %d timeout, aborting",
+  "INFO: task qemu-system-x86:%d blocked for more than %d seconds.",
+  "kvm [%d]: vcpu%d, guest rIP: %x disabled perfctr wrmsr: %x data %x",
+  "audit: type=%d audit(%d.%d:%d): apparmor=\"STATUS\" operation=\"profile_load\" profile=\"unconfined\" "
+  "name=\"libvirt-%h\" pid=%d comm=\"apparmor_parser\"",
+  "Out of memory: Killed process %d (qemu-system-x86) total-vm:%dkB, anon-rss:%dkB, file-rss:%dkB",
+  "perf: interrupt took too long (%d > %d), lowering kernel.perf_event_max_sample_rate to %d",
+  "usb %d-%d: new high-speed USB device number %d using xhci_hcd",
+  "e1000e 0000:00:1f.%d eno1: NIC Link is Up 1000 Mbps Full Duplex, Flow Control: Rx/Tx",
+  "md/raid1:md%d: Disk failure on %s1, disabling device.",
+  "systemd[1]: Started Virtual Machine qemu-%d-vm%d.",
+  "CPU%d: Core temperature above threshold, cpu clock throttled (total events = %d)",
+  "RAX: ffff%h%h%h RBX: %h%h%h%h RCX: 0000000000000000",
+  "Modules linked in: vhost_net vhost tap bridge stp llc kvm_amd kvm irqbypass nvme nvme_core",
+};
+
+typedef struct
+{
+  char *text;      /* headers and all, one after the other */
+  guint32 *starts; /* POOL_LINES + 1 */
+} Pool;
+
+static void
+append_shape (GString *out, const char *shape, GRand *rand)
+{
+  static const char *const devices[] = { "sda", "sdb", "sdc", "dm-0", "nvme0n1", "vda" };
+
+  for (const char *p = shape; *p != '\0'; p++)
+    {
+      if (*p != '%')
+        {
+          g_string_append_c (out, *p);
+          continue;
+        }
+      switch (*++p)
+        {
+        case 'd':
+          g_string_append_printf (out, "%d", g_rand_int_range (rand, 0, 1 << g_rand_int_range (rand, 1, 24)));
+          break;
+        case 'x':
+          g_string_append_printf (out, "0x%x", g_rand_int (rand));
+          break;
+        case 'h':
+          g_string_append_printf (out, "%02x", (guint) g_rand_int_range (rand, 0, 256));
+          break;
+        case 's':
+          g_string_append (out, devices[g_rand_int_range (rand, 0, G_N_ELEMENTS (devices))]);
+          break;
+        default:
+          g_string_append_printf (out, "vnet%d", g_rand_int_range (rand, 0, 40));
+          break;
+        }
+    }
+}
+
+static Pool
+make_pool (void)
+{
+  g_autoptr (GRand) rand = g_rand_new_with_seed (1);
+  GString *text = g_string_new (NULL);
+  Pool pool = { .starts = g_new (guint32, POOL_LINES + 1) };
+
+  for (guint i = 0; i < POOL_LINES; i++)
+    {
+      pool.starts[i] = (guint32) text->len;
+      g_string_append (text, HEADER);
+      append_shape (text, shapes[g_rand_int_range (rand, 0, G_N_ELEMENTS (shapes))], rand);
+    }
+  pool.starts[POOL_LINES] = (guint32) text->len;
+  pool.text = g_string_free (text, FALSE);
+  return pool;
+}
+
+/* Returns: a counter of this thread's instructions in user space, or -1. */
+static int
+open_counter (void)
+{
+  struct perf_event_attr attr = {
+    .type = PERF_TYPE_HARDWARE,
+    .size = sizeof attr,
+    .config = PERF_COUNT_HW_INSTRUCTIONS,
+    .exclude_kernel = 1,
+    .exclude_hv = 1,
+  };
+
+  return (int) syscall (SYS_perf_event_open, &attr, 0, -1, -1, 0);
+}
+
+static guint64
+read_counter (int counter)
+{
+  guint64 value = 0;
+
+  return counter >= 0 && read (counter, &value, sizeof value) == sizeof value ? value : 0;
+}
+
+typedef struct
+{
+  VmftDrain *drain;
+  char *masked;
+  guint64 sink;
+} Work;
+
+typedef void (*WorkFunc) (Work *work, const char *data, gsize length);
+
+static void
+mask_only (Work *work, const char *data, gsize length)
+{
+  const gsize header = sizeof HEADER - 1;
+
+  work->sink += vmft_mask_default (data + header, length - header, work->masked);
+}
+
+static void
+mine (Work *work, const char *data, gsize length)
+{
+  const gsize header = sizeof HEADER - 1;
+  VmftDrainMatch match;
+
+  vmft_drain_add (work->drain, data + header, length - header, &match);
+  work->sink += match.id;
+}
+
+static void
+split_and_mine (Work *work, const char *data, gsize length)
+{
+  VmftDrainMatch match;
+  VmftLine line;
+
+  vmft_line_split (&line, VMFT_LINE_AUTO, data, length, 0);
+  vmft_drain_add (work->drain, line.text.data, line.text.length, &match);
+  work->sink += match.id;
+}
+
+static void
+measure (const char *name, WorkFunc func, const Pool *pool, guint64 n_lines, int counter)
+{
+  g_autoptr (VmftDrain) drain = NULL;
+  g_autofree char *masked = g_malloc (vmft_mask_bound (4096));
+  g_autofree char *instructions = NULL;
+  VmftDrainConfig config;
+  Work work = { .masked = masked };
+  gint64 started;
+  guint64 counted, bytes = 0;
+  double seconds;
+
+  vmft_drain_config_init (&config);
+  config.max_clusters = 10000;
+  drain = work.drain = vmft_drain_new (&config, NULL);
+  counted = read_counter (counter);
+  started = g_get_monotonic_time ();
+  for (guint64 i = 0; i < n_lines; i++)
+    {
+      guint32 at = i % POOL_LINES;
+      gsize length = pool->starts[at + 1] - pool->starts[at];
+
+      func (&work, pool->text + pool->starts[at], length);
+      bytes += length;
+    }
+  seconds = (double) (g_get_monotonic_time () - started) / G_USEC_PER_SEC;
+  counted = read_counter (counter) - counted;
+  instructions = counter >= 0 ? g_strdup_printf ("%6.0f", (double) counted / n_lines) : g_strdup ("   n/a");
+  g_print ("%-16s %9" G_GUINT64_FORMAT " lines  %6.2f M lines/s  %7.1f MB/s  %s instructions/line  "
+           "%4u templates  %5" G_GSIZE_FORMAT " KiB\n",
+           name, n_lines, n_lines / seconds / 1e6, bytes / seconds / 1e6, instructions,
+           vmft_drain_n_clusters (drain), vmft_drain_memory_bytes (drain) / 1024);
+}
+
+int
+main (int argc, char **argv)
+{
+  guint64 most = argc > 1 ? g_ascii_strtoull (argv[1], NULL, 10) : 10 * 1000 * 1000;
+  Pool pool = make_pool ();
+  int counter = open_counter ();
+
+  g_print ("one core, kernel-like lines of %.0f bytes (with their header of %zu), default masks\n",
+           (double) pool.starts[POOL_LINES] / POOL_LINES, sizeof HEADER - 1);
+  if (counter < 0)
+    g_print ("instructions: not available here (perf_event_open: %s)\n", g_strerror (errno));
+  for (guint64 n = 10000; n <= most; n *= 10)
+    measure ("mine", mine, &pool, n, counter);
+  measure ("split and mine", split_and_mine, &pool, most, counter);
+  measure ("mask alone", mask_only, &pool, most, counter);
+  if (counter >= 0)
+    close (counter);
+  g_free (pool.text);
+  g_free (pool.starts);
+  return 0;
+}
