@@ -14,7 +14,6 @@
 
 typedef struct
 {
-  guint64 hash;
   guint64 leaf_version;
   guint64 tree_version;
   VmftDrainCluster *cluster;
@@ -23,8 +22,10 @@ typedef struct
   char text[TEXT_BYTES];
 } Entry;
 
+/* Hashes stand apart: a line that is not here costs a look at them alone. */
 struct _VmftDrainCache
 {
+  guint64 hashes[N_SETS][N_WAYS];
   Entry entries[N_SETS][N_WAYS];
 };
 
@@ -49,13 +50,13 @@ vmft_drain_cache_memory_bytes (void)
 VmftDrainCluster *
 vmft_drain_cache_find (VmftDrain *self, guint64 hash)
 {
-  Entry *set = self->cache->entries[hash % N_SETS];
+  const guint64 *hashes = self->cache->hashes[hash % N_SETS];
 
   for (guint way = 0; way < N_WAYS; way++)
     {
-      const Entry *e = &set[way];
+      const Entry *e = &self->cache->entries[hash % N_SETS][way];
 
-      if (e->hash == hash && e->length == self->masked_length && e->tree_version == self->tree_version &&
+      if (hashes[way] == hash && e->length == self->masked_length && e->tree_version == self->tree_version &&
           e->leaf != NULL && e->leaf_version == e->leaf->version &&
           memcmp (e->text, self->masked, e->length) == 0)
         return e->cluster;
@@ -66,12 +67,13 @@ vmft_drain_cache_find (VmftDrain *self, guint64 hash)
 void
 vmft_drain_cache_put (VmftDrain *self, guint64 hash, VmftDrainCluster *cluster)
 {
-  Entry *set = self->cache->entries[hash % N_SETS];
-  Entry *e = &set[set[0].hash == hash ? 0 : set[1].hash == hash ? 1 : (hash >> 60) % N_WAYS];
+  guint64 *hashes = self->cache->hashes[hash % N_SETS];
+  guint way = hashes[0] == hash ? 0 : hashes[1] == hash ? 1 : (hash >> 60) % N_WAYS;
+  Entry *e = &self->cache->entries[hash % N_SETS][way];
 
   if (self->masked_length > TEXT_BYTES)
     return;
-  e->hash = hash;
+  hashes[way] = hash;
   e->leaf = cluster->leaf;
   e->leaf_version = cluster->leaf->version;
   e->tree_version = self->tree_version;

@@ -46,7 +46,7 @@ struct _VmftDrainNode
   VmftDrainNode *parent;
   GHashTable *children; /* (nullable): token -> node */
   VmftDrainCluster **clusters;
-  guint32 *rows; /* their tokens side by side, for the search */
+  guint32 *rows; /* their tokens side by side, each row padded, for the search */
   guint n_clusters, n_allocated;
   GPtrArray *evicted; /* (nullable): evicted clusters with wildcards */
   guint64 version;    /* changes with the clusters and their templates */
@@ -76,8 +76,9 @@ struct _VmftDrain
   char *masked; /* the line at hand, with padding */
   gsize masked_length;
   GString *scratch;
-  GArray *starts; /* (guint32) where tokens start in the masked line, then their lengths */
-  GArray *line;   /* (guint32) the line's tokens as numbers */
+  GArray *spans; /* (guint32) where in its text each token of the line starts, and how long it is */
+  GArray *line;  /* (guint32) the tokens as numbers, padded with VMFT_TOKEN_NONE */
+  guint32 n_tokens;
 };
 
 typedef enum
@@ -86,6 +87,15 @@ typedef enum
   VMFT_DRAIN_SPLIT_YES,
   VMFT_DRAIN_SPLIT_DECODE, /* outside ASCII: a space or not, the character says */
 } VmftDrainSplit;
+
+/* Rows are compared so many tokens at a time. */
+#define VMFT_DRAIN_STRIDE 4
+
+static inline gsize
+vmft_drain_stride (guint32 n_tokens)
+{
+  return ((gsize) n_tokens + VMFT_DRAIN_STRIDE - 1) / VMFT_DRAIN_STRIDE * VMFT_DRAIN_STRIDE;
+}
 
 /* vmft-drain-tree.c */
 VmftDrainNode *vmft_drain_node_add (VmftDrain *self, VmftDrainNode *parent, guint32 key);

@@ -126,14 +126,23 @@ vmft_drain_tree_insert (VmftDrain *self, const guint32 *tokens, guint32 n_tokens
   return node;
 }
 
-static inline guint
-count_equal (const guint32 *a, const guint32 *b, guint n)
-{
-  guint equal = 0;
+typedef guint32 Four __attribute__ ((vector_size (4 * VMFT_DRAIN_STRIDE)));
 
-  for (guint i = 0; i < n; i++)
-    equal += a[i] == b[i];
-  return equal;
+/* How many of @stride tokens are the same. */
+static inline guint
+count_equal (const guint32 *row, const guint32 *line, gsize stride)
+{
+  Four equal = { 0 };
+
+  for (gsize i = 0; i < stride; i += VMFT_DRAIN_STRIDE)
+    {
+      Four a, b;
+
+      memcpy (&a, row + i, sizeof a);
+      memcpy (&b, line + i, sizeof b);
+      equal -= (Four) (a == b); /* true is all ones, which is -1 */
+    }
+  return equal[0] + equal[1] + equal[2] + equal[3];
 }
 
 /* Drain3's fast_match(): the most similar template, among equals that with the most wildcards, among those
@@ -142,15 +151,16 @@ VmftDrainCluster *
 vmft_drain_leaf_match (VmftDrain *self, VmftDrainNode *leaf, const guint32 *tokens)
 {
   const guint n = leaf->n_tokens;
+  const gsize stride = vmft_drain_stride (n);
   const guint32 *row = leaf->rows;
   VmftDrainCluster *best = NULL;
   guint best_equal = 0;
 
   if (n == 0)
     return leaf->n_clusters > 0 ? leaf->clusters[0] : NULL;
-  for (guint i = 0; i < leaf->n_clusters; i++, row += n)
+  for (guint i = 0; i < leaf->n_clusters; i++, row += stride)
     {
-      guint equal = count_equal (row, tokens, n);
+      guint equal = count_equal (row, tokens, stride);
 
       if (best == NULL || equal > best_equal ||
           (equal == best_equal && leaf->clusters[i]->n_wildcards > best->n_wildcards))
@@ -171,7 +181,8 @@ vmft_drain_leaf_add (VmftDrain *self, VmftDrainCluster *cluster)
     {
       leaf->n_allocated = MAX (2, leaf->n_allocated * 2);
       leaf->clusters = g_renew (VmftDrainCluster *, leaf->clusters, leaf->n_allocated);
-      leaf->rows = g_renew (guint32, leaf->rows, (gsize) leaf->n_allocated * MAX (1, leaf->n_tokens));
+      leaf->rows =
+          g_renew (guint32, leaf->rows, leaf->n_allocated * MAX (1, vmft_drain_stride (leaf->n_tokens)));
     }
   leaf->clusters[leaf->n_clusters++] = cluster;
   vmft_drain_leaf_update (self, cluster);
@@ -187,23 +198,26 @@ index_in_leaf (const VmftDrainCluster *cluster)
   return i;
 }
 
-/* Copies the template to the leaf's rows. */
+/* Copies the template to the leaf's rows; what fills a row up equals no token and not the line's filling. */
 void
 vmft_drain_leaf_update (VmftDrain *self, VmftDrainCluster *cluster)
 {
   VmftDrainNode *leaf = cluster->leaf;
-  gsize n = leaf->n_tokens;
+  gsize n = leaf->n_tokens, stride = vmft_drain_stride (n);
+  guint32 *row = leaf->rows + index_in_leaf (cluster) * stride;
 
   leaf->version = ++self->version;
   if (n > 0)
-    memcpy (leaf->rows + index_in_leaf (cluster) * n, cluster->tokens, n * sizeof (guint32));
+    memcpy (row, cluster->tokens, n * sizeof (guint32));
+  memset (row + n, 0xff, (stride - n) * sizeof (guint32));
 }
 
 void
 vmft_drain_leaf_remove (VmftDrain *self, VmftDrainCluster *cluster)
 {
   VmftDrainNode *leaf = cluster->leaf;
-  gsize i = index_in_leaf (cluster), n = leaf->n_tokens, behind = leaf->n_clusters - i - 1;
+  gsize i = index_in_leaf (cluster), n = vmft_drain_stride (leaf->n_tokens),
+        behind = leaf->n_clusters - i - 1;
 
   memmove (leaf->clusters + i, leaf->clusters + i + 1, behind * sizeof *leaf->clusters);
   if (n > 0)

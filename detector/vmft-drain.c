@@ -98,7 +98,7 @@ vmft_drain_new (const VmftDrainConfig *config, GError **error)
   self->forgotten = g_array_new (FALSE, FALSE, sizeof (guint32));
   self->masked = g_malloc0 (vmft_mask_bound (VMFT_DRAIN_MAX_LINE_BYTES) + VMFT_HASH_PADDING);
   self->scratch = g_string_new (NULL);
-  self->starts = g_array_new (FALSE, FALSE, sizeof (guint32));
+  self->spans = g_array_new (FALSE, FALSE, sizeof (guint32));
   self->line = g_array_new (FALSE, FALSE, sizeof (guint32));
   return self;
 }
@@ -128,7 +128,7 @@ vmft_drain_free (VmftDrain *self)
   vmft_tokens_free (self->tokens);
   g_array_unref (self->unsaved);
   g_array_unref (self->forgotten);
-  g_array_unref (self->starts);
+  g_array_unref (self->spans);
   g_array_unref (self->line);
   g_string_free (self->scratch, TRUE);
   g_free (self->masked);
@@ -160,46 +160,53 @@ take_line (VmftDrain *self, const char *text, gsize length)
   return vmft_hash_bytes (self->masked, self->masked_length, WORDS_SEED);
 }
 
-static inline void
-end_token (VmftDrain *self, const char *text, guint32 start, guint32 end)
+static inline gsize
+is_split (const VmftDrain *self, const char *text, gsize length, gboolean *yes)
 {
-  guint32 id = vmft_tokens_find (self->tokens, text + start, end - start);
+  guint8 split = self->split[(guchar) text[0]];
+  gsize used = 1;
 
-  g_array_append_val (self->starts, start);
-  g_array_append_val (self->starts, end);
-  g_array_append_val (self->line, id);
+  if (G_UNLIKELY (split == VMFT_DRAIN_SPLIT_DECODE))
+    {
+      gunichar c;
+
+      used = vmft_utf8_next (text, length, &c);
+      split = vmft_utf8_is_space (c) ? VMFT_DRAIN_SPLIT_YES : VMFT_DRAIN_SPLIT_NO;
+    }
+  *yes = split == VMFT_DRAIN_SPLIT_YES;
+  return used;
 }
 
 /* str.split(): tokens are what stands between whitespace. */
 static void
 split_text (VmftDrain *self, const char *text, gsize length)
 {
-  gsize start = 0;
+  guint n = 0, most = (guint) (length / 2 + 1);
+  gsize start = 0, used;
+  guint32 *tokens, *spans;
 
-  g_array_set_size (self->starts, 0);
-  g_array_set_size (self->line, 0);
-  for (gsize at = 0; at < length;)
+  g_array_set_size (self->spans, 2 * most);
+  g_array_set_size (self->line, most + VMFT_DRAIN_STRIDE);
+  spans = (guint32 *) (gpointer) self->spans->data;
+  tokens = (guint32 *) (gpointer) self->line->data;
+  for (gsize at = 0; at <= length; at += used)
     {
-      guint8 split = self->split[(guchar) text[at]];
-      gsize used = 1;
+      gboolean split = TRUE;
 
-      if (G_UNLIKELY (split == VMFT_DRAIN_SPLIT_DECODE))
+      used = at < length ? is_split (self, text + at, length - at, &split) : 1;
+      if (!split)
+        continue;
+      if (at > start)
         {
-          gunichar c;
-
-          used = vmft_utf8_next (text + at, length - at, &c);
-          split = vmft_utf8_is_space (c) ? VMFT_DRAIN_SPLIT_YES : VMFT_DRAIN_SPLIT_NO;
+          spans[2 * n] = (guint32) start;
+          spans[2 * n + 1] = (guint32) (at - start);
+          tokens[n++] = vmft_tokens_find (self->tokens, text + start, at - start);
         }
-      if (split == VMFT_DRAIN_SPLIT_YES)
-        {
-          if (at > start)
-            end_token (self, text, (guint32) start, (guint32) at);
-          start = at + used;
-        }
-      at += used;
+      start = at + used;
     }
-  if (length > start)
-    end_token (self, text, (guint32) start, (guint32) length);
+  for (guint i = 0; i < VMFT_DRAIN_STRIDE; i++)
+    tokens[n + i] = VMFT_TOKEN_NONE;
+  self->n_tokens = n;
 }
 
 /* Drain3 replaces one delimiter after the other before it splits, which only shows with long ones. */
@@ -233,11 +240,11 @@ static VmftDrainCluster *
 search (VmftDrain *self)
 {
   guint32 *tokens = (guint32 *) (gpointer) self->line->data;
-  VmftDrainNode *leaf = vmft_drain_tree_find (self, tokens, self->line->len);
+  VmftDrainNode *leaf = vmft_drain_tree_find (self, tokens, self->n_tokens);
 
   if (leaf == NULL)
     return NULL;
-  for (guint i = 0; i < self->line->len; i++)
+  for (guint i = 0; i < self->n_tokens; i++)
     tokens[i] = tokens[i] == self->wildcard ? VMFT_TOKEN_NONE : tokens[i];
   return vmft_drain_leaf_match (self, leaf, tokens);
 }
@@ -256,13 +263,13 @@ take_over (VmftDrain *self, VmftDrainCluster *cluster, VmftDrainCluster *old)
 static VmftDrainCluster *
 found (VmftDrain *self, const char *text)
 {
-  const guint32 n_tokens = self->line->len;
-  const guint32 *starts = (const guint32 *) (gpointer) self->starts->data;
+  const guint32 n_tokens = self->n_tokens;
+  const guint32 *spans = (const guint32 *) (gpointer) self->spans->data;
   guint32 *tokens = (guint32 *) (gpointer) self->line->data;
   VmftDrainCluster *cluster, *old;
 
   for (guint32 i = 0; i < n_tokens; i++)
-    tokens[i] = vmft_tokens_intern (self->tokens, text + starts[2 * i], starts[2 * i + 1] - starts[2 * i]);
+    tokens[i] = vmft_tokens_intern (self->tokens, text + spans[2 * i], spans[2 * i + 1]);
   cluster = vmft_drain_cluster_new (tokens, n_tokens, self->wildcard);
   cluster->leaf = vmft_drain_tree_insert (self, tokens, n_tokens);
   cluster->serial = ++self->serial;
@@ -435,7 +442,8 @@ vmft_drain_memory_bytes (VmftDrain *self)
     {
       const VmftDrainNode *node = g_ptr_array_index (self->nodes, i);
 
-      bytes += sizeof *node + node->n_allocated * (sizeof (gpointer) + node->n_tokens * sizeof (guint32));
+      bytes += sizeof *node + node->n_allocated *
+                                  (sizeof (gpointer) + vmft_drain_stride (node->n_tokens) * sizeof (guint32));
       bytes += node->children != NULL ? g_hash_table_size (node->children) * 32 : 0;
     }
   for (const VmftDrainList *list = &self->live;; list = &self->evicted)

@@ -14,12 +14,12 @@ typedef struct
 gboolean
 vmft_cursor_number (VmftCursor *cursor, guint min, guint max, gint64 *value)
 {
-  const char *p = cursor->p;
+  const char *p = cursor->p, *end = (gsize) (cursor->end - p) > max ? p + max : cursor->end;
   gint64 n = 0;
 
-  while (p < cursor->end && (guint) (p - cursor->p) < max && g_ascii_isdigit (*p))
+  while (p < end && (guchar) (*p - '0') <= 9)
     n = n * 10 + (*p++ - '0');
-  if ((guint) (p - cursor->p) < min)
+  if ((gsize) (p - cursor->p) < min)
     return FALSE;
   cursor->p = p;
   *value = n;
@@ -27,21 +27,37 @@ vmft_cursor_number (VmftCursor *cursor, guint min, guint max, gint64 *value)
 }
 
 /* A number of two digits within bounds. */
-static gboolean
+static inline gboolean
 two_digits (VmftCursor *cursor, gint64 low, gint64 high, gint64 *value)
 {
-  return vmft_cursor_number (cursor, 2, 2, value) && *value >= low && *value <= high;
+  guint tens, ones;
+
+  if (cursor->end - cursor->p < 2)
+    return FALSE;
+  tens = (guint) (guchar) cursor->p[0] - '0';
+  ones = (guint) (guchar) cursor->p[1] - '0';
+  if (tens > 9 || ones > 9)
+    return FALSE;
+  *value = tens * 10 + ones;
+  cursor->p += 2;
+  return *value >= low && *value <= high;
 }
 
 /* Digits after the decimal point; what is finer than a microsecond is cut. */
 static void
 fraction (VmftCursor *cursor, gint64 *us)
 {
-  gint64 scale = G_USEC_PER_SEC / 10;
+  const char *p = cursor->p;
+  guint digits = 0;
 
-  *us = 0;
-  for (; cursor->p < cursor->end && g_ascii_isdigit (*cursor->p); cursor->p++, scale /= 10)
-    *us += (*cursor->p - '0') * scale;
+  for (*us = 0; p < cursor->end && (guchar) (*p - '0') <= 9; p++)
+    {
+      if (digits++ < 6)
+        *us = *us * 10 + (*p - '0');
+    }
+  for (; digits < 6; digits++)
+    *us *= 10;
+  cursor->p = p;
 }
 
 static gboolean
@@ -126,10 +142,11 @@ vmft_cursor_iso_time (VmftCursor *cursor, VmftTime *time_us)
 {
   VmftCursor c = *cursor;
   Civil civil = { 0 };
+  gint64 century, minutes;
   gboolean has_offset;
-  gint64 minutes;
 
-  if (!vmft_cursor_number (&c, 4, 4, &civil.year) || civil.year < 1970 || !vmft_cursor_skip (&c, '-') ||
+  if (!two_digits (&c, 19, 99, &century) || !two_digits (&c, 0, 99, &civil.year) ||
+      (civil.year += century * 100) < 1970 || !vmft_cursor_skip (&c, '-') ||
       !two_digits (&c, 1, 12, &civil.month) || !vmft_cursor_skip (&c, '-') ||
       !two_digits (&c, 1, 31, &civil.day))
     return FALSE;

@@ -93,7 +93,7 @@ tag (VmftLine *line, VmftCursor *cursor)
   VmftCursor c = *cursor;
   gint64 pid = 0;
 
-  while (c.p < c.end && *c.p != ':' && *c.p != '[' && g_ascii_isgraph (*c.p))
+  while (c.p < c.end && *c.p != ':' && *c.p != '[' && *c.p > ' ' && *c.p < 0x7f)
     c.p++;
   if (c.p == cursor->p)
     return FALSE;

@@ -25,24 +25,12 @@ const guint8 vmft_mask_class[256] = {
 #undef U
 #undef X
 
-/* Names padded to eight bytes, so that writing one is a single store. */
-static const struct
-{
-  char text[9];
-  guint8 length;
-} names[VMFT_MASK_N_KINDS] = {
+const VmftMaskName vmft_mask_names[VMFT_MASK_N_KINDS] = {
   [VMFT_MASK_ID] = { "<:ID:>  ", 6 },          [VMFT_MASK_IP] = { "<:IP:>  ", 6 },
   [VMFT_MASK_SEQ_LOWER] = { "<:SEQ:> ", 7 },   [VMFT_MASK_SEQ_UPPER] = { "<:SEQ:> ", 7 },
   [VMFT_MASK_HEXADECIMAL] = { "<:HEX:> ", 7 }, [VMFT_MASK_NUM] = { "<:NUM:> ", 7 },
   [VMFT_MASK_CMD] = { "<:CMD:> ", 7 },
 };
-
-gsize
-vmft_mask_write (VmftMaskKind kind, char *out)
-{
-  memcpy (out, names[kind].text, 8);
-  return names[kind].length;
-}
 
 static inline gsize
 run_end (const guint8 *s, gsize n, gsize p, guint classes)

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <glib.h>
+#include <string.h>
 
 G_BEGIN_DECLS
 
@@ -49,8 +50,22 @@ gsize vmft_mask_match_hex (const guint8 *s, gsize n, gsize p);
 /* The end of a quoted command whose opening quote is at @p; 0 for none. */
 gsize vmft_mask_match_cmd (const guint8 *s, gsize n, gsize p);
 
-/* Writes `<:NAME:>` of @kind to @out, which has room for eight bytes. Returns: how many count. */
-gsize vmft_mask_write (VmftMaskKind kind, char *out);
+/* `<:NAME:>`, padded to eight bytes, so that writing one is a single store. */
+typedef struct
+{
+  char text[9];
+  guint8 length;
+} VmftMaskName;
+
+extern const VmftMaskName vmft_mask_names[VMFT_MASK_N_KINDS];
+
+/* Writes the name of @kind to @out, which has room for eight bytes. Returns: how many count. */
+static inline gsize
+vmft_mask_write (VmftMaskKind kind, char *out)
+{
+  memcpy (out, vmft_mask_names[kind].text, 8);
+  return vmft_mask_names[kind].length;
+}
 
 /* vmft_mask_default() mask by mask, for text with decimal digits outside ASCII: `\d` matches them while the
  * lookarounds count them as punctuation, so that matches may begin and end within a run of digits. */
