@@ -134,8 +134,6 @@ new_task (VmftHypervisor *self,
 {
   GTask *task = g_task_new (self, cancellable, callback, user_data);
 
-  /* a job that was started must report how it ended, cancelled or not */
-  g_task_set_check_cancellable (task, FALSE);
   g_task_set_source_tag (task, tag);
   g_task_set_name (task, name);
   return task;

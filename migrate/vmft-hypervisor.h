@@ -107,6 +107,8 @@ void vmft_job_free (VmftJob *job);
  * The third seam (after the clock and the log source): everything vmft does to and hears from the
  * virtualisation layer. The real one talks to libvirt from worker threads and never blocks the main loop;
  * the fake one lives on the virtual clock. All callbacks and signals arrive on the default main context.
+ * A cancelled call finishes with %G_IO_ERROR_CANCELLED; what it started goes on (a migration ends through
+ * vmft_hypervisor_abort_async() only).
  *
  * Signals:
  * - `connected` (gboolean up): the local libvirtd answers, or no longer does (retried with back-off)

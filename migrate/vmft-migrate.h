@@ -3,5 +3,6 @@
 #pragma once
 
 #include "vmft-block-device.h"
+#include "vmft-evacuation.h"
 #include "vmft-hypervisor.h"
 #include "vmft-libvirt-hypervisor.h"
