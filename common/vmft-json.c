@@ -76,6 +76,46 @@ vmft_json_from_variant (GVariant *value, gboolean pretty)
   return json_to_string (node, pretty);
 }
 
+static void tame_nulls (JsonNode *node);
+
+static void
+tame_object (JsonObject *object)
+{
+  g_autoptr (GList) names = json_object_get_members (object);
+
+  for (GList *l = names; l != NULL; l = l->next)
+    {
+      JsonNode *member = json_object_get_member (object, l->data);
+
+      if (JSON_NODE_HOLDS_NULL (member))
+        json_object_remove_member (object, l->data);
+      else
+        tame_nulls (member);
+    }
+}
+
+/* D-Bus has no "nothing": a null member is one that is not there, a null element is not a number. */
+static void
+tame_nulls (JsonNode *node)
+{
+  JsonArray *array;
+
+  if (JSON_NODE_HOLDS_OBJECT (node))
+    tame_object (json_node_get_object (node));
+  if (!JSON_NODE_HOLDS_ARRAY (node))
+    return;
+  array = json_node_get_array (node);
+  for (guint i = 0; i < json_array_get_length (array); i++)
+    {
+      JsonNode *element = json_array_get_element (array, i);
+
+      if (JSON_NODE_HOLDS_NULL (element))
+        json_node_init_double (element, NAN);
+      else
+        tame_nulls (element);
+    }
+}
+
 GVariant *
 vmft_json_to_variant (const char *text, GError **error)
 {
@@ -83,6 +123,8 @@ vmft_json_to_variant (const char *text, GError **error)
   g_autoptr (JsonNode) node = json_from_string (text, &local);
   g_autoptr (GVariant) value = NULL;
 
+  if (node != NULL)
+    tame_nulls (node);
   if (node != NULL && (JSON_NODE_HOLDS_OBJECT (node) || JSON_NODE_HOLDS_ARRAY (node)))
     value = json_gvariant_deserialize (node, JSON_NODE_HOLDS_OBJECT (node) ? "a{sv}" : "av", &local);
   if (value == NULL)
@@ -109,44 +151,55 @@ vmft_dict_string (GVariant *dict, const char *key)
   return g_variant_lookup (dict, key, "&s", &text) ? text : NULL;
 }
 
+static gboolean
+integer_of (GVariant *value, gint64 *number)
+{
+  switch (g_variant_classify (value))
+    {
+    case G_VARIANT_CLASS_BYTE:
+      *number = g_variant_get_byte (value);
+      return TRUE;
+    case G_VARIANT_CLASS_INT16:
+      *number = g_variant_get_int16 (value);
+      return TRUE;
+    case G_VARIANT_CLASS_UINT16:
+      *number = g_variant_get_uint16 (value);
+      return TRUE;
+    case G_VARIANT_CLASS_INT32:
+      *number = g_variant_get_int32 (value);
+      return TRUE;
+    case G_VARIANT_CLASS_UINT32:
+      *number = g_variant_get_uint32 (value);
+      return TRUE;
+    case G_VARIANT_CLASS_INT64:
+      *number = g_variant_get_int64 (value);
+      return TRUE;
+    case G_VARIANT_CLASS_UINT64:
+      *number = (gint64) MIN (g_variant_get_uint64 (value), (guint64) G_MAXINT64);
+      return TRUE;
+    default:
+      return FALSE;
+    }
+}
+
 double
 vmft_dict_double (GVariant *dict, const char *key, double fallback)
 {
   g_autoptr (GVariant) value = dict_lookup (dict, key);
+  gint64 number;
 
-  if (value == NULL)
-    return fallback;
-  if (g_variant_is_of_type (value, G_VARIANT_TYPE_DOUBLE))
+  if (value != NULL && g_variant_is_of_type (value, G_VARIANT_TYPE_DOUBLE))
     return g_variant_get_double (value);
-  return (double) vmft_dict_int64 (dict, key, (gint64) fallback);
+  return value != NULL && integer_of (value, &number) ? (double) number : fallback;
 }
 
 gint64
 vmft_dict_int64 (GVariant *dict, const char *key, gint64 fallback)
 {
   g_autoptr (GVariant) value = dict_lookup (dict, key);
+  gint64 number;
 
-  if (value == NULL)
-    return fallback;
-  switch (g_variant_classify (value))
-    {
-    case G_VARIANT_CLASS_BYTE:
-      return g_variant_get_byte (value);
-    case G_VARIANT_CLASS_INT16:
-      return g_variant_get_int16 (value);
-    case G_VARIANT_CLASS_UINT16:
-      return g_variant_get_uint16 (value);
-    case G_VARIANT_CLASS_INT32:
-      return g_variant_get_int32 (value);
-    case G_VARIANT_CLASS_UINT32:
-      return g_variant_get_uint32 (value);
-    case G_VARIANT_CLASS_INT64:
-      return g_variant_get_int64 (value);
-    case G_VARIANT_CLASS_UINT64:
-      return (gint64) MIN (g_variant_get_uint64 (value), (guint64) G_MAXINT64);
-    default:
-      return fallback;
-    }
+  return value != NULL && integer_of (value, &number) ? number : fallback;
 }
 
 gboolean

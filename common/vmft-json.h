@@ -24,7 +24,8 @@ char *vmft_json_from_variant (GVariant *value, gboolean pretty);
  * @text: JSON, whose top level must be an object or array
  * @error: return location, %VMFT_ERROR_INVALID
  *
- * Returns: (transfer full): `a{sv}` for an object, `av` for an array; integers are `x`, other numbers `d`.
+ * Returns: (transfer full): `a{sv}` for an object, `av` for an array; integers are `x`, other numbers `d`. A
+ * member that is null is left out, a null element of an array is NaN: D-Bus could not carry them.
  */
 GVariant *vmft_json_to_variant (const char *text, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

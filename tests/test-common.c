@@ -54,6 +54,14 @@ test_json_round_trip (void)
   g_assert_cmpint (vmft_dict_int64 (back, "bytes", 0), ==, G_GINT64_CONSTANT (1) << 40);
   g_assert_cmpfloat (vmft_dict_double (back, "absent", 2.5), ==, 2.5);
 
+  g_assert_cmpfloat (vmft_dict_double (back, "never", INFINITY), ==, INFINITY);
+  g_clear_pointer (&back, g_variant_unref);
+  back = vmft_json_to_variant ("{\"a\":[null,1,{\"b\":null}]}", &error);
+  g_assert_no_error (error);
+  g_clear_pointer (&text, g_free);
+  text = g_variant_print (back, FALSE);
+  g_assert_null (strstr (text, "nothing"));
+
   g_assert_null (vmft_json_to_variant ("{\"a\":", &error));
   g_assert_error (error, VMFT_ERROR, VMFT_ERROR_INVALID);
   g_assert_null (vmft_json_to_variant ("17", NULL));
