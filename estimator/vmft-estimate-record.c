@@ -104,17 +104,30 @@ status_from_string (const char *text, VmftEstimateStatus *status)
   return FALSE;
 }
 
+static double
+node_from_variant (GVariant *nodes, gsize i)
+{
+  g_autoptr (GVariant) child = g_variant_get_child_value (nodes, i);
+  g_autoptr (GVariant) inner = g_variant_is_of_type (child, G_VARIANT_TYPE_VARIANT)
+                                   ? g_variant_get_variant (child)
+                                   : g_variant_ref (child);
+
+  if (g_variant_is_of_type (inner, G_VARIANT_TYPE_DOUBLE))
+    return g_variant_get_double (inner);
+  return g_variant_is_of_type (inner, G_VARIANT_TYPE_INT64) ? (double) g_variant_get_int64 (inner) : INFINITY;
+}
+
+/* "ad" from the history, "av" from JSON, where infinity has become null. */
 static void
 nodes_from_variant (GVariant *record, VmftEstimate *estimate)
 {
-  g_autoptr (GVariant) nodes = g_variant_lookup_value (record, "node_s", G_VARIANT_TYPE ("ad"));
+  g_autoptr (GVariant) nodes = g_variant_lookup_value (record, "node_s", NULL);
+  gboolean complete = nodes != NULL && g_variant_is_container (nodes) &&
+                      !g_variant_is_of_type (nodes, G_VARIANT_TYPE_DICTIONARY) &&
+                      g_variant_n_children (nodes) == VMFT_N_NODES;
 
   for (guint i = 0; i < VMFT_N_NODES; i++)
-    estimate->node_s[i] = estimate->total_p50_s;
-  if (nodes == NULL || g_variant_n_children (nodes) != VMFT_N_NODES)
-    return;
-  for (guint i = 0; i < VMFT_N_NODES; i++)
-    g_variant_get_child (nodes, i, "d", &estimate->node_s[i]);
+    estimate->node_s[i] = complete ? node_from_variant (nodes, i) : estimate->total_p50_s;
 }
 
 gboolean

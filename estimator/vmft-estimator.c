@@ -396,7 +396,7 @@ describe_pair (VmftEstimator *self, const char *destination, const VmftPair *pai
   for (guint i = 0; i < VMFT_N_MODES; i++)
     {
       const char *mode = vmft_mode_to_string ((VmftMode) i);
-      g_autofree char *key = g_strconcat ("linear-", mode, NULL);
+      g_autofree char *key = g_strconcat ("linear_", mode, NULL);
       GVariantDict linear;
       double a, b;
 

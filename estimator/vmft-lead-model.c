@@ -84,7 +84,15 @@ record_to_variant (const Record *record)
   g_variant_dict_insert (&dict, "censored", "b", record->censored);
   g_variant_dict_insert (&dict, "origin", "s", record->origin);
   if (record->when_us != VMFT_TIME_UNKNOWN)
-    g_variant_dict_insert (&dict, "when", "d", (double) record->when_us / G_USEC_PER_SEC);
+    {
+      g_autoptr (GDateTime) second = g_date_time_new_from_unix_utc (record->when_us / G_USEC_PER_SEC);
+      g_autoptr (GDateTime) time =
+          second != NULL ? g_date_time_add (second, record->when_us % G_USEC_PER_SEC) : NULL;
+      g_autofree char *text = time != NULL ? g_date_time_format_iso8601 (time) : NULL;
+
+      if (text != NULL)
+        g_variant_dict_insert (&dict, "when", "s", text);
+    }
   return g_variant_dict_end (&dict);
 }
 

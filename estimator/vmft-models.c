@@ -104,13 +104,13 @@ dirtied (const VmftRunInput *input, double throttle, double seconds)
 }
 
 /* QEMU stops the guest as soon as its own estimate allows, which is rarely much below the limit: the lab's idle guests
- * stand still for 0.09-0.27 s of the 0.3 s allowed. XBZRLE's last round is small. */
+ * stand still for 0.09-0.27 s of the 0.3 s allowed. Rounds that XBZRLE has shrunk end sooner. */
 static double
-stop_time_s (const VmftRunInput *input, double last_round_s)
+stop_time_s (const VmftRunInput *input, guint rounds, double last_round_s)
 {
-  double usual_s = input->mode == VMFT_MODE_XBZRLE ? 0.0 : 0.6 * input->load->max_downtime_s;
+  gboolean shrunk = input->mode == VMFT_MODE_XBZRLE && rounds + input->resends > 2;
 
-  return MAX (usual_s, last_round_s + STOP_S);
+  return MAX (shrunk ? 0.0 : 0.6 * input->load->max_downtime_s, last_round_s + STOP_S);
 }
 
 static void
@@ -137,7 +137,7 @@ run_precopy_rounds (VmftRun *run, const VmftRunInput *input)
       if (last)
         {
           run->converged = TRUE;
-          run->downtime_s = stop_time_s (input, round_s);
+          run->downtime_s = stop_time_s (input, run->rounds, round_s);
           run->total_s += STOP_S;
           return;
         }
@@ -162,9 +162,12 @@ run_postcopy_tail (VmftRun *run, const VmftRunInput *input)
   run->bytes += pending;
   run->rounds++;
   run->total_s += tail_s;
-  /* a guest that is nearly clean after the first pass finishes before the switch comes */
+  /* a guest that is nearly clean after the first pass finishes, as pre-copy does, before the switch comes */
   if (pending <= input->bandwidth_bps * input->load->max_downtime_s)
-    run->downtime_s = tail_s + STOP_S;
+    {
+      run->downtime_s = stop_time_s (input, run->rounds, tail_s);
+      run->total_s += STOP_S;
+    }
   else
     {
       run->downtime_s = POSTCOPY_DOWNTIME_S;

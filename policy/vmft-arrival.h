@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Private to the policy room: P(arrive) of a queue of moves, and the order that saves most. */
+/* Private to the policy room: P(arrive) of a queue of moves. */
 #pragma once
 
 #include "vmft-estimator.h"
@@ -59,28 +59,5 @@ double vmft_completion_p_arrive (const VmftCompletion *self, const VmftArrival *
 
 /** vmft_completion_quantiles: @p50_s, @p90_s: (out): of the completion time; infinite when it may never come. */
 void vmft_completion_quantiles (const VmftCompletion *self, double *p50_s, double *p90_s);
-
-/** Up to so many moves the order is the exact optimum (2^n sets). */
-#define VMFT_ORDER_EXACT_MAX 12
-
-/**
- * vmft_order_moves:
- * @items, @n: the moves, any number
- * @offset_s: when the link is free
- * @exact: whether to use the dynamic programme (@n up to #VMFT_ORDER_EXACT_MAX); otherwise weight over time
- * @n_exchanges: passes of adjacent exchanges after that; ignored when @exact
- * @order: (out) (array length=n): indices in the order of sending
- *
- * Maximises the sum of weight times P(arrive) for moves that leave one after another.
- *
- * Returns: that sum.
- */
-double vmft_order_moves (const VmftQueueItem *items,
-                         guint n,
-                         const VmftArrival *arrival,
-                         double offset_s,
-                         gboolean exact,
-                         guint n_exchanges,
-                         guint *order);
 
 G_END_DECLS

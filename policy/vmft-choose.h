@@ -54,10 +54,10 @@ void vmft_candidate_prune (VmftCandidate *candidate);
  * vmft_choose_modes:
  * @offset_s: when the link is free
  *
- * When all can reach @confidence: the modes that disturb least among those with which they do. Otherwise those
- * that save the most expected weight. Exact up to 6 VMs with a moderate number of combinations; beyond that a scan
- * over the price of link time, which walks the convex hull of time against disturbance for all VMs at once, then
- * a search for single changes.
+ * When all can reach @confidence: the modes that disturb least among those with which they do; whether they do
+ * depends on the sum of their times alone. Otherwise those that save the most expected weight, in the best order.
+ * Exact up to six VMs, and beyond as long as the combinations are few; above that a walk along the convex hull of
+ * time against disturbance for all VMs at once, and a search for single changes.
  *
  * Returns: (transfer full): the choice.
  */

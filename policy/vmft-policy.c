@@ -191,6 +191,17 @@ own_sigma (const VmftEstimate *estimate)
   return sqrt (MAX (total * total - shared * shared, 0.0));
 }
 
+/* XBZRLE's CPU time is the guest's too: whatever the downtimes say, pre-copy that fits is tried first. */
+static void
+keep_ladder (VmftCandidate *candidate)
+{
+  static const double step_s = 0.001;
+  VmftOption *options = candidate->options;
+
+  if (candidate->n_options > 1 && options[0].mode == VMFT_MODE_PRECOPY && options[1].mode == VMFT_MODE_XBZRLE)
+    options[1].disturbance_s = MAX (options[1].disturbance_s, options[0].disturbance_s + step_s);
+}
+
 static void
 candidate_from_mover (VmftCandidate *candidate, const Mover *mover)
 {
@@ -213,6 +224,7 @@ candidate_from_mover (VmftCandidate *candidate, const Mover *mover)
       for (guint k = 0; k < VMFT_N_NODES; k++)
         option->item.node_s[k] = estimate->node_s[k];
     }
+  keep_ladder (candidate);
   vmft_candidate_prune (candidate);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Joint plan and order against brute force: every permutation of every combination of modes. */
 #include "vmft-choose.h"
+#include "vmft-order.h"
 #include "vmft-pressure.h"
 
 #include <math.h>
@@ -24,7 +25,7 @@ fill_random (VmftCandidate *candidate, GRand *rand)
       option->disturbance_s = disturbance_s;
       option->item.weight = candidate->weight;
       option->item.sigma = g_rand_double_range (rand, 0.0, 0.2);
-      option->item.cap = g_rand_double_range (rand, 0.6, 1.0);
+      option->item.cap = g_rand_boolean (rand) ? 1.0 : g_rand_double_range (rand, 0.4, 1.0);
       for (guint k = 0; k < VMFT_N_NODES; k++)
         option->item.node_s[k] = time_s * exp (0.1 * vmft_node_z[k]);
       time_s *= g_rand_double_range (rand, 0.4, 0.9);
@@ -139,7 +140,7 @@ test_equals_brute_force (void)
 
       for (guint k = 0; k < n; k++)
         fill_random (&candidates[k], rand);
-      vmft_lead_init_lognormal (&lead, g_rand_double_range (rand, 100.0, 2000.0), 0.5, 0.9);
+      vmft_lead_init_lognormal (&lead, g_rand_double_range (rand, 60.0, 1500.0), 0.5, 0.9);
       vmft_arrival_init (&arrival, &lead, 1.0);
       choice = vmft_choose_modes (candidates, n, &arrival, brute.confidence, 0.0);
       while (i < n)

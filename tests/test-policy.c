@@ -195,12 +195,12 @@ test_guards (Fixture *f, gconstpointer data)
 
   destination->same_template_us = NOW - 60 * G_USEC_PER_SEC;
   assert_guard (f, "same-template");
-  destination->same_template_us = NOW - 3600 * G_USEC_PER_SEC;
+  destination->same_template_us = NOW - G_GINT64_CONSTANT (3600) * G_USEC_PER_SEC;
   assert_guard (f, NULL);
 
   f->incident.family = NULL;
   f->incident.p = 0.7;
-  f->state.template_evacuated_us = NOW - 3600 * G_USEC_PER_SEC;
+  f->state.template_evacuated_us = NOW - G_GINT64_CONSTANT (3600) * G_USEC_PER_SEC;
   assert_guard (f, "once-a-day");
   f->incident.acknowledged = TRUE;
   assert_guard (f, NULL);
