@@ -285,6 +285,40 @@ get_group (VmftConf *self, const char *group)
 }
 
 static gboolean
+put_value (VmftConf *self,
+           const char *path,
+           const char *group,
+           const char *name,
+           const char *text,
+           GError **error)
+{
+  const VmftConfKey *key = find_key (group, name);
+  g_autoptr (GError) local = NULL;
+  Value *value;
+
+  if (key == NULL)
+    {
+      set_unknown_key_error (path, group, name, error);
+      return FALSE;
+    }
+  value = value_new (key, text, &local);
+  if (value == NULL)
+    {
+      g_set_error (error, VMFT_ERROR, VMFT_ERROR_CONFIG, "%s: [%s] %s=%s: %s", path, group, name, text,
+                   local->message);
+      return FALSE;
+    }
+  g_hash_table_replace (get_group (self, group), (gpointer) key->key, value);
+  return TRUE;
+}
+
+gboolean
+vmft_conf_set (VmftConf *self, const char *group, const char *key, const char *text, GError **error)
+{
+  return put_value (self, "command line", group, key, text, error);
+}
+
+static gboolean
 load_group (VmftConf *self, GKeyFile *file, const char *path, const char *group, GError **error)
 {
   g_auto (GStrv) names = g_key_file_get_keys (file, group, NULL, error);
@@ -299,24 +333,10 @@ load_group (VmftConf *self, GKeyFile *file, const char *path, const char *group,
   get_group (self, group);
   for (guint i = 0; names[i] != NULL; i++)
     {
-      const VmftConfKey *key = find_key (group, names[i]);
       g_autofree char *text = g_key_file_get_value (file, group, names[i], NULL);
-      g_autoptr (GError) local = NULL;
-      Value *value;
 
-      if (key == NULL)
-        {
-          set_unknown_key_error (path, group, names[i], error);
-          return FALSE;
-        }
-      value = value_new (key, text ? text : "", &local);
-      if (value == NULL)
-        {
-          g_set_error (error, VMFT_ERROR, VMFT_ERROR_CONFIG, "%s: [%s] %s=%s: %s", path, group, names[i],
-                       text, local->message);
-          return FALSE;
-        }
-      g_hash_table_replace (get_group (self, group), (gpointer) key->key, value);
+      if (!put_value (self, path, group, names[i], text ? text : "", error))
+        return FALSE;
     }
   return TRUE;
 }

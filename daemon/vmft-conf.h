@@ -66,6 +66,10 @@ VmftConf *vmft_conf_new (void);
  */
 VmftConf *vmft_conf_load (const char *path, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/** vmft_conf_set: one value from the command line, while @self is not shared yet. %VMFT_ERROR_CONFIG. */
+gboolean vmft_conf_set (VmftConf *self, const char *group, const char *key, const char *text, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
+
 VmftConf *vmft_conf_ref (VmftConf *self);
 void vmft_conf_unref (VmftConf *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VmftConf, vmft_conf_unref)

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "vmft-decisions.h"
+
+/* What was decided last about one incident. */
+typedef struct
+{
+  VmftDecisions *owner;
+  guint64 incident_id;
+  guint64 plan_id;
+  char *digest;       /* (nullable): what the plan said */
+  gint64 planned_us;  /* monotonic; 0 for never in this run */
+  gint64 evidence_us; /* monotonic; of the line behind the plan, until the first migrate call */
+  guint standing;     /* of the incident when the plan was made */
+  guint again_id;     /* timer: something changed within the replan interval */
+} Decision;
+
+struct _VmftDecisions
+{
+  VmftPlannerParts parts;
+  VmftStore *store;
+  VmftDetector *detector;
+  VmftPlanner *planner;
+  VmftExecutor *executor;
+  VmftDecisionsFunc func;
+  gpointer user_data;
+  VmftOperation operation;
+  double replan_interval_s;
+  GHashTable *decisions; /* incident id -> Decision */
+};
+
+static void
+decision_free (Decision *decision)
+{
+  vmft_clear_timer (decision->owner->parts.clock, &decision->again_id);
+  g_free (decision->digest);
+  g_free (decision);
+}
+
+/* --- what a plan says, apart from figures that change with every second --- */
+
+static char *
+digest_plan (const VmftPlan *plan)
+{
+  g_autoptr (GString) text = g_string_new (NULL);
+
+  g_string_append_printf (text, "%s|%s", vmft_plan_verdict_to_string (plan->verdict),
+                          plan->guard ? plan->guard : "");
+  for (guint i = 0; i < plan->steps->len; i++)
+    {
+      const VmftPlanStep *step = g_ptr_array_index (plan->steps, i);
+
+      g_string_append_printf (text, "|%s>%s:%s", step->uuid, step->destination,
+                              vmft_mode_to_string (step->mode));
+    }
+  for (guint i = 0; i < plan->refusals->len; i++)
+    {
+      const VmftPlanRefusal *refusal = g_ptr_array_index (plan->refusals, i);
+
+      g_string_append_printf (text, "|%s!%d", refusal->uuid, refusal->concerned);
+    }
+  return g_string_free (g_steal_pointer (&text), FALSE);
+}
+
+static GVariant *
+plan_record (VmftDecisions *self,
+             const VmftPlan *plan,
+             const VmftIncident *incident,
+             const Decision *decision,
+             gboolean executed,
+             const char *digest)
+{
+  g_autoptr (GVariant) base = g_variant_ref_sink (vmft_plan_to_variant (plan));
+  gint64 now_us = vmft_clock_monotonic_us (self->parts.clock);
+  GVariantDict dict;
+
+  g_variant_dict_init (&dict, base);
+  g_variant_dict_insert (&dict, "template", "s", incident->template_text ? incident->template_text : "");
+  g_variant_dict_insert (&dict, "operation", "s", vmft_operation_to_string (self->operation));
+  g_variant_dict_insert (&dict, "executed", "b", executed);
+  g_variant_dict_insert (&dict, "digest", "s", digest);
+  if (decision->evidence_us != 0)
+    g_variant_dict_insert (&dict, "evidence_to_plan_s", "d",
+                           (double) (now_us - decision->evidence_us) / G_USEC_PER_SEC);
+  return g_variant_dict_end (&dict);
+}
+
+static void
+keep_plan (VmftDecisions *self, const VmftPlan *plan, GVariant *record)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (!vmft_store_put_id (self->store, VMFT_STORE_PLANS, plan->id, plan->now_us, record, &error))
+    g_warning ("plan %" G_GUINT64_FORMAT " is not being kept: %s", plan->id, error->message);
+}
+
+static void
+announce (VmftDecisions *self, const VmftPlan *plan, gboolean executed)
+{
+  g_autofree char *lead = vmft_text_duration (plan->lead_p50_s);
+
+  g_message ("incident %" G_GUINT64_FORMAT ": plan %" G_GUINT64_FORMAT
+             ": %s%s%s, %u to move, lead %s (p50): %s%s",
+             plan->incident_id, plan->id, vmft_plan_verdict_to_string (plan->verdict),
+             plan->guard ? ", held back: " : "", plan->guard ? plan->guard : "", plan->steps->len, lead,
+             plan->reason ? plan->reason : "", executed ? "" : "; nothing is moved");
+}
+
+static void
+decide (VmftDecisions *self, Decision *decision, const VmftIncident *incident)
+{
+  g_autoptr (VmftPlan) plan = vmft_planner_plan (self->planner, incident, self->operation);
+  g_autofree char *digest = digest_plan (plan);
+  g_autoptr (GVariant) record = NULL;
+  gboolean execute = self->operation == VMFT_OPERATION_ACT && self->executor != NULL &&
+                     (vmft_plan_is_actionable (plan) || plan->verdict == VMFT_PLAN_SAVE);
+
+  decision->planned_us = vmft_clock_monotonic_us (self->parts.clock);
+  if (g_strcmp0 (digest, decision->digest) == 0 && !execute)
+    return;
+  g_free (decision->digest);
+  decision->digest = g_steal_pointer (&digest);
+  decision->plan_id = plan->id = vmft_store_last_id (self->store, VMFT_STORE_PLANS) + 1;
+  record = g_variant_ref_sink (plan_record (self, plan, incident, decision, execute, decision->digest));
+  keep_plan (self, plan, record);
+  if (execute)
+    {
+      vmft_guards_note_evacuation (self->parts.guards, incident->template_text, plan->now_us);
+      vmft_executor_run (self->executor, plan, incident);
+    }
+  announce (self, plan, execute);
+  self->func (record, self->user_data);
+}
+
+void
+vmft_decisions_note_first_call (VmftDecisions *self, guint64 plan_id, gint64 call_us)
+{
+  g_autoptr (GVariant) record = vmft_store_get_id (self->store, VMFT_STORE_PLANS, plan_id, NULL);
+  Decision *decision;
+  guint64 incident_id;
+  GVariantDict dict;
+  double reaction_s;
+  g_autoptr (GError) error = NULL;
+
+  if (record == NULL)
+    return;
+  incident_id = (guint64) vmft_dict_int64 (record, "incident_id", 0);
+  decision = g_hash_table_lookup (self->decisions, &incident_id);
+  if (decision == NULL || decision->evidence_us == 0)
+    return;
+  reaction_s = (double) (call_us - decision->evidence_us) / G_USEC_PER_SEC;
+  decision->evidence_us = 0;
+  g_message ("incident %" G_GUINT64_FORMAT
+             ": first migrate call %.1f ms after the line that completed the evidence",
+             incident_id, reaction_s * 1000.0);
+  g_variant_dict_init (&dict, record);
+  g_variant_dict_insert (&dict, "evidence_to_call_s", "d", reaction_s);
+  if (!vmft_store_put_id (self->store, VMFT_STORE_PLANS, plan_id, vmft_dict_int64 (record, "now_us", 0),
+                          g_variant_dict_end (&dict), &error))
+    g_warning ("plan %" G_GUINT64_FORMAT " is not being kept: %s", plan_id, error->message);
+}
+
+/* --- when to think again --- */
+
+static gboolean
+on_again (gpointer user_data)
+{
+  Decision *decision = user_data;
+
+  decision->again_id = 0;
+  vmft_decisions_consider (decision->owner, decision->incident_id, 0);
+  return G_SOURCE_REMOVE;
+}
+
+/* Plans of an earlier run count: what they said need not be said again. */
+static gboolean
+take_up_plan (const char *key, VmftTime time_us, GVariant *record, gpointer user_data)
+{
+  Decision *decision = user_data;
+
+  if ((guint64) vmft_dict_int64 (record, "incident_id", 0) != decision->incident_id)
+    return TRUE;
+  decision->plan_id = (guint64) vmft_dict_int64 (record, "id", 0);
+  decision->digest = g_strdup (vmft_dict_string (record, "digest"));
+  return FALSE;
+}
+
+static Decision *
+get_decision (VmftDecisions *self, guint64 incident_id)
+{
+  Decision *decision = g_hash_table_lookup (self->decisions, &incident_id);
+  g_autoptr (GError) error = NULL;
+
+  if (decision != NULL)
+    return decision;
+  decision = g_new0 (Decision, 1);
+  decision->owner = self;
+  decision->incident_id = incident_id;
+  if (!vmft_store_foreach (self->store, VMFT_STORE_PLANS, VMFT_STORE_NEWEST_FIRST, 1000, take_up_plan,
+                           decision, &error))
+    g_warning ("earlier plans cannot be read: %s", error->message);
+  g_hash_table_insert (self->decisions, &decision->incident_id, decision);
+  return decision;
+}
+
+/* What lifts or lowers a guard: when it changes, the plan does not wait for the interval. */
+static guint
+standing_of (const VmftIncident *incident)
+{
+  return (incident->trusted ? 1u : 0u) | (incident->backlog ? 2u : 0u) | (incident->acknowledged ? 4u : 0u) |
+         (incident->benign ? 8u : 0u) | (incident->drill ? 16u : 0u) | (guint) incident->fault_class << 8;
+}
+
+void
+vmft_decisions_consider (VmftDecisions *self, guint64 incident_id, gint64 evidence_us)
+{
+  const VmftIncident *incident = vmft_detector_lookup_incident (self->detector, incident_id);
+  gint64 now_us = vmft_clock_monotonic_us (self->parts.clock);
+  Decision *decision;
+  double wait_s;
+
+  if (incident == NULL || incident->state != VMFT_INCIDENT_CONFIRMED)
+    {
+      g_hash_table_remove (self->decisions, &incident_id);
+      return;
+    }
+  decision = get_decision (self, incident_id);
+  if (self->executor != NULL && vmft_executor_is_busy (self->executor, incident_id))
+    return; /* its end makes us think again */
+  wait_s = self->replan_interval_s - (double) (now_us - decision->planned_us) / G_USEC_PER_SEC;
+  if (decision->planned_us == 0 || decision->standing != standing_of (incident) || wait_s <= 0.0)
+    {
+      decision->standing = standing_of (incident);
+      decision->evidence_us = evidence_us;
+      decide (self, decision, incident);
+    }
+  else if (decision->again_id == 0)
+    {
+      decision->again_id =
+          vmft_clock_add_timer (self->parts.clock, (guint) (wait_s * 1000.0) + 1, on_again, decision, NULL);
+    }
+}
+
+void
+vmft_decisions_consider_all (VmftDecisions *self)
+{
+  g_autoptr (GPtrArray) incidents = vmft_detector_list_incidents (self->detector);
+
+  for (guint i = 0; i < incidents->len; i++)
+    vmft_decisions_consider (self, ((const VmftIncident *) g_ptr_array_index (incidents, i))->id, 0);
+}
+
+/* --- life --- */
+
+VmftDecisions *
+vmft_decisions_new (const VmftPlannerParts *parts,
+                    VmftStore *store,
+                    VmftDetector *detector,
+                    VmftPlanner *planner,
+                    VmftDecisionsFunc func,
+                    gpointer user_data)
+{
+  VmftDecisions *self = g_new0 (VmftDecisions, 1);
+
+  self->parts = *parts;
+  self->store = store;
+  self->detector = detector;
+  self->planner = planner;
+  self->func = func;
+  self->user_data = user_data;
+  self->replan_interval_s = vmft_conf_get_double (parts->conf, "Policy", "replan-interval");
+  self->decisions = g_hash_table_new_full (g_int64_hash, g_int64_equal, NULL, (GDestroyNotify) decision_free);
+  return self;
+}
+
+void
+vmft_decisions_free (VmftDecisions *self)
+{
+  g_hash_table_unref (self->decisions);
+  g_free (self);
+}
+
+void
+vmft_decisions_set_executor (VmftDecisions *self, VmftExecutor *executor)
+{
+  self->executor = executor;
+}
+
+void
+vmft_decisions_set_operation (VmftDecisions *self, VmftOperation operation)
+{
+  self->operation = operation;
+}

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "vmft-destinations.h"
+
+#define LOOK_MS 15000
+
+typedef struct
+{
+  VmftDestinations *owner;
+  VmftDestination *facts; /* owned by the list */
+  char *uri;
+  char *migrate_uri; /* (nullable) */
+  char *problem;     /* (nullable): why it cannot be reached */
+  VmftTime checked_us;
+  gboolean asking;
+} Host;
+
+struct _VmftDestinations
+{
+  VmftClock *clock;
+  VmftHypervisor *hypervisor;
+  GCancellable *cancellable;
+  GPtrArray *facts; /* of VmftDestination */
+  GPtrArray *hosts; /* of Host, in step with @facts */
+  guint timer_id;
+};
+
+static void
+host_free (Host *host)
+{
+  g_free (host->uri);
+  g_free (host->migrate_uri);
+  g_free (host->problem);
+  g_free (host);
+}
+
+static Host *
+host_new (VmftDestinations *self, VmftConf *conf, const char *name)
+{
+  g_autofree char *group = g_strconcat ("Destination ", name, NULL);
+  Host *host = g_new0 (Host, 1);
+
+  host->owner = self;
+  host->facts = vmft_destination_new (name);
+  host->facts->weight = vmft_conf_get_double (conf, group, "weight");
+  host->facts->limit_in = (guint) vmft_conf_get_uint (conf, group, "limit-in");
+  g_strfreev (host->facts->same_storage);
+  host->facts->same_storage = vmft_conf_get_list (conf, group, "same-storage");
+  host->uri = g_strdup (vmft_conf_get_string (conf, group, "uri"));
+  host->migrate_uri = g_strdup (vmft_conf_get_string (conf, group, "migrate-uri"));
+  return host;
+}
+
+VmftDestinations *
+vmft_destinations_new (VmftConf *conf, VmftClock *clock, VmftHypervisor *hypervisor)
+{
+  VmftDestinations *self = g_new0 (VmftDestinations, 1);
+  g_autofree const char **names = vmft_conf_list_named (conf, "Destination");
+
+  self->clock = g_object_ref (clock);
+  self->hypervisor = g_object_ref (hypervisor);
+  self->cancellable = g_cancellable_new ();
+  self->facts = g_ptr_array_new_with_free_func ((GDestroyNotify) vmft_destination_free);
+  self->hosts = g_ptr_array_new_with_free_func ((GDestroyNotify) host_free);
+  for (guint i = 0; names[i] != NULL; i++)
+    {
+      Host *host = host_new (self, conf, names[i]);
+
+      g_ptr_array_add (self->hosts, host);
+      g_ptr_array_add (self->facts, host->facts);
+    }
+  return self;
+}
+
+void
+vmft_destinations_free (VmftDestinations *self)
+{
+  g_cancellable_cancel (self->cancellable);
+  vmft_clear_timer (self->clock, &self->timer_id);
+  g_object_unref (self->cancellable);
+  g_ptr_array_unref (self->hosts);
+  g_ptr_array_unref (self->facts);
+  g_object_unref (self->clock);
+  g_object_unref (self->hypervisor);
+  g_free (self);
+}
+
+static void
+set_problem (Host *host, const char *problem)
+{
+  if (g_strcmp0 (problem, host->problem) == 0)
+    return;
+  if (problem != NULL)
+    g_warning ("destination %s: %s", host->facts->name, problem);
+  else
+    g_message ("destination %s: reachable", host->facts->name);
+  g_free (host->problem);
+  host->problem = g_strdup (problem);
+}
+
+static void
+on_free_memory (GObject *object, GAsyncResult *result, gpointer user_data)
+{
+  Host *host = user_data;
+  g_autoptr (GError) error = NULL;
+  guint64 bytes = 0;
+  gboolean ok =
+      vmft_hypervisor_destination_free_memory_finish (VMFT_HYPERVISOR (object), result, &bytes, &error);
+
+  if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+    return; /* @host is gone */
+  host->asking = FALSE;
+  host->checked_us = vmft_clock_real_us (host->owner->clock);
+  host->facts->reachable = ok;
+  host->facts->free_known = ok;
+  host->facts->free_bytes = ok ? (double) bytes : 0.0;
+  set_problem (host, ok ? NULL : error->message);
+}
+
+static gboolean
+look (gpointer user_data)
+{
+  VmftDestinations *self = user_data;
+
+  for (guint i = 0; i < self->hosts->len; i++)
+    {
+      Host *host = g_ptr_array_index (self->hosts, i);
+
+      if (host->asking)
+        continue;
+      host->asking = TRUE;
+      vmft_hypervisor_destination_free_memory_async (self->hypervisor, host->uri, self->cancellable,
+                                                     on_free_memory, host);
+    }
+  return G_SOURCE_CONTINUE;
+}
+
+void
+vmft_destinations_start (VmftDestinations *self)
+{
+  self->timer_id = vmft_clock_add_timer (self->clock, LOOK_MS, look, self, NULL);
+  look (self);
+}
+
+const GPtrArray *
+vmft_destinations_list (VmftDestinations *self)
+{
+  return self->facts;
+}
+
+static Host *
+find_host (VmftDestinations *self, const char *name)
+{
+  for (guint i = 0; i < self->hosts->len; i++)
+    {
+      Host *host = g_ptr_array_index (self->hosts, i);
+
+      if (g_strcmp0 (host->facts->name, name) == 0)
+        return host;
+    }
+  return NULL;
+}
+
+const char *
+vmft_destinations_get_uri (VmftDestinations *self, const char *name)
+{
+  Host *host = find_host (self, name);
+
+  return host ? host->uri : NULL;
+}
+
+const char *
+vmft_destinations_get_migrate_uri (VmftDestinations *self, const char *name)
+{
+  Host *host = find_host (self, name);
+
+  return host ? host->migrate_uri : NULL;
+}
+
+void
+vmft_destinations_reserve (VmftDestinations *self, const char *name, double bytes)
+{
+  Host *host = find_host (self, name);
+
+  if (host == NULL)
+    return;
+  host->facts->reserved_bytes = MAX (host->facts->reserved_bytes + bytes, 0.0);
+  host->facts->running_in += bytes >= 0 ? 1 : -1;
+}
+
+static GVariant *
+host_to_variant (const Host *host)
+{
+  GVariantDict dict;
+
+  g_variant_dict_init (&dict, NULL);
+  g_variant_dict_insert (&dict, "name", "s", host->facts->name);
+  g_variant_dict_insert (&dict, "uri", "s", host->uri);
+  g_variant_dict_insert (&dict, "reachable", "b", host->facts->reachable);
+  if (host->problem != NULL)
+    g_variant_dict_insert (&dict, "problem", "s", host->problem);
+  if (host->facts->free_known)
+    g_variant_dict_insert (&dict, "free_bytes", "d", host->facts->free_bytes);
+  g_variant_dict_insert (&dict, "reserved_bytes", "d", host->facts->reserved_bytes);
+  g_variant_dict_insert (&dict, "weight", "d", host->facts->weight);
+  g_variant_dict_insert (&dict, "suspect", "b", host->facts->suspect);
+  g_variant_dict_insert (&dict, "checked_us", "x", host->checked_us);
+  return g_variant_dict_end (&dict);
+}
+
+GVariant *
+vmft_destinations_to_variant (VmftDestinations *self)
+{
+  GVariantBuilder builder;
+
+  g_variant_builder_init (&builder, G_VARIANT_TYPE ("aa{sv}"));
+  for (guint i = 0; i < self->hosts->len; i++)
+    g_variant_builder_add_value (&builder, host_to_variant (g_ptr_array_index (self->hosts, i)));
+  return g_variant_builder_end (&builder);
+}

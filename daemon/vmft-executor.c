@@ -1,0 +1,533 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "vmft-executor.h"
+
+#include "vmft-migrate.h"
+
+/* What the evacuation itself does not know about one of its jobs. */
+typedef struct
+{
+  guint64 forecast_id; /* of the estimator; 0 when it could not be stored */
+  VmftEstimate estimate;
+  VmftLoad load;
+  VmftLink link;
+  guint iteration;
+  guint64 iteration_bytes; /* remaining when the iteration began */
+  guint64 previous_bytes;  /* and when the one before did */
+  gint64 iteration_us;     /* monotonic */
+  double remaining_s;      /* -1 when unknown */
+  double reserved_bytes;
+  char *destination;
+} Job;
+
+struct _VmftExecutor
+{
+  VmftPlannerParts parts;
+  VmftStore *store;
+  VmftPlanner *planner;
+  VmftExecutorEvents events;
+  gpointer user_data;
+
+  VmftEvacuationConfig config;
+  VmftEvacuation *evacuation; /* (nullable): the one under way, or the last */
+  GHashTable *jobs;           /* step id -> Job */
+  GHashTable *incidents;      /* incident id -> VmftIncident: only what the lead time needs */
+  guint64 first_call_of;      /* plan whose first call is still to come */
+};
+
+static void
+job_free (Job *job)
+{
+  g_free (job->destination);
+  g_free (job);
+}
+
+static void
+read_config (VmftEvacuationConfig *config, VmftConf *conf)
+{
+  *config = VMFT_EVACUATION_CONFIG_DEFAULT;
+  config->limit_out = (guint) vmft_conf_get_uint (conf, "Migration", "max-parallel");
+  config->peer_to_peer = vmft_conf_get_boolean (conf, "Migration", "peer-to-peer");
+  config->persistent = vmft_conf_get_boolean (conf, "Migration", "persistent");
+  config->bandwidth_bps = vmft_conf_get_uint (conf, "Migration", "bandwidth");
+  config->postcopy_bandwidth_bps = vmft_conf_get_uint (conf, "Migration", "postcopy-bandwidth");
+  config->xbzrle_cache_bytes = vmft_conf_get_uint (conf, "Migration", "xbzrle-cache");
+  config->max_downtime_ms = (guint) (vmft_conf_get_double (conf, "Migration", "max-downtime") * 1000.0);
+  config->parallel_connections = (guint) vmft_conf_get_uint (conf, "Migration", "parallel-connections");
+  config->copy_storage = vmft_conf_get_boolean (conf, "Migration", "copy-storage");
+  config->tls = vmft_conf_get_boolean (conf, "Migration", "tls");
+}
+
+VmftExecutor *
+vmft_executor_new (const VmftPlannerParts *parts,
+                   VmftStore *store,
+                   VmftPlanner *planner,
+                   const VmftExecutorEvents *events,
+                   gpointer user_data)
+{
+  VmftExecutor *self = g_new0 (VmftExecutor, 1);
+
+  self->parts = *parts;
+  self->store = g_object_ref (store);
+  self->planner = planner;
+  self->events = *events;
+  self->user_data = user_data;
+  read_config (&self->config, parts->conf);
+  self->jobs = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, (GDestroyNotify) job_free);
+  self->incidents = g_hash_table_new_full (g_int64_hash, g_int64_equal, NULL, g_free);
+  return self;
+}
+
+static void
+drop_evacuation (VmftExecutor *self)
+{
+  if (self->evacuation == NULL)
+    return;
+  g_signal_handlers_disconnect_by_data (self->evacuation, self);
+  vmft_evacuation_abandon (self->evacuation);
+  g_clear_object (&self->evacuation);
+}
+
+void
+vmft_executor_free (VmftExecutor *self)
+{
+  drop_evacuation (self);
+  g_hash_table_unref (self->jobs);
+  g_hash_table_unref (self->incidents);
+  g_object_unref (self->store);
+  g_free (self);
+}
+
+/* --- records --- */
+
+static GVariant *
+step_record (VmftExecutor *self, const VmftEvacuationStep *step)
+{
+  g_autoptr (GVariant) base = g_variant_ref_sink (vmft_evacuation_step_to_variant (step));
+  const Job *job = g_hash_table_lookup (self->jobs, &step->id);
+  GVariantDict dict;
+
+  g_variant_dict_init (&dict, base);
+  if (job != NULL && job->remaining_s >= 0.0)
+    g_variant_dict_insert (&dict, "remaining_s", "d", job->remaining_s);
+  return g_variant_dict_end (&dict);
+}
+
+static void
+tell (VmftExecutor *self, const VmftEvacuationStep *step)
+{
+  g_autoptr (GVariant) record = g_variant_ref_sink (step_record (self, step));
+
+  self->events.migration (record, self->user_data);
+}
+
+static const VmftEvacuationStep *
+find_step (VmftExecutor *self, guint64 id)
+{
+  const GPtrArray *steps = self->evacuation ? vmft_evacuation_get_steps (self->evacuation) : NULL;
+
+  for (guint i = 0; steps != NULL && i < steps->len; i++)
+    {
+      const VmftEvacuationStep *step = g_ptr_array_index (steps, i);
+
+      if (step->id == id && !vmft_step_state_is_over (step->state))
+        return step;
+    }
+  return NULL;
+}
+
+GVariant *
+vmft_executor_lookup (VmftExecutor *self, guint64 id)
+{
+  const VmftEvacuationStep *step = find_step (self, id);
+
+  return step ? step_record (self, step) : NULL;
+}
+
+guint
+vmft_executor_count (VmftExecutor *self)
+{
+  const GPtrArray *steps = self->evacuation ? vmft_evacuation_get_steps (self->evacuation) : NULL;
+  guint n = 0;
+
+  for (guint i = 0; steps != NULL && i < steps->len; i++)
+    n += vmft_step_state_has_job (((const VmftEvacuationStep *) g_ptr_array_index (steps, i))->state) ? 1 : 0;
+  return n;
+}
+
+/* --- forecasts before, outcomes after --- */
+
+static char *
+forecast_key (guint64 step_id)
+{
+  return g_strdup_printf ("forecast-of-migration-%" G_GUINT64_FORMAT, step_id);
+}
+
+/* So that a job that outlives this daemon still teaches the next one. */
+static void
+remember_forecast (VmftExecutor *self, guint64 step_id, guint64 forecast_id)
+{
+  g_autofree char *key = forecast_key (step_id);
+  g_autoptr (GError) error = NULL;
+  GVariantDict dict;
+
+  g_variant_dict_init (&dict, NULL);
+  g_variant_dict_insert (&dict, "forecast", "t", forecast_id);
+  if (!vmft_store_put (self->store, VMFT_STORE_SETTINGS, key, vmft_clock_real_us (self->parts.clock),
+                       g_variant_dict_end (&dict), &error))
+    g_warning ("forecast of migration %" G_GUINT64_FORMAT ": %s", step_id, error->message);
+}
+
+static guint64
+recall_forecast (VmftExecutor *self, guint64 step_id)
+{
+  g_autofree char *key = forecast_key (step_id);
+  g_autoptr (GVariant) record = vmft_store_get (self->store, VMFT_STORE_SETTINGS, key, NULL);
+  g_autoptr (GError) error = NULL;
+
+  if (record == NULL)
+    return 0;
+  if (!vmft_store_remove (self->store, VMFT_STORE_SETTINGS, key, &error))
+    g_warning ("forecast of migration %" G_GUINT64_FORMAT ": %s", step_id, error->message);
+  return (guint64) vmft_dict_int64 (record, "forecast", 0);
+}
+
+static void
+begin_job (VmftExecutor *self, const VmftEvacuationStep *step)
+{
+  const VmftLoad *load = vmft_planner_get_load (self->planner, step->uuid);
+  Job *job = g_new0 (Job, 1);
+  g_autoptr (GError) error = NULL;
+
+  job->remaining_s = -1.0;
+  job->destination = g_strdup (step->destination);
+  g_hash_table_replace (self->jobs, g_memdup2 (&step->id, sizeof step->id), job);
+  if (load == NULL)
+    return;
+  job->load = *load;
+  job->load.uuid = NULL; /* the planner's string may go before the job does */
+  job->reserved_bytes = load->memory_bytes;
+  vmft_destinations_reserve (self->parts.destinations, job->destination, job->reserved_bytes);
+  vmft_estimator_get_link (self->parts.estimator, step->destination, (double) self->config.bandwidth_bps,
+                           MAX (vmft_executor_count (self), 1), &job->link);
+  vmft_estimator_estimate (self->parts.estimator, step->destination, load, &job->link, step->mode,
+                           &job->estimate);
+  job->remaining_s = job->estimate.total_p50_s;
+  if (!vmft_estimator_begin_job (self->parts.estimator, vmft_clock_real_us (self->parts.clock), step->uuid,
+                                 step->destination, load, &job->link, &job->estimate, &job->forecast_id,
+                                 &error))
+    g_warning ("the forecast for %s is not being kept: %s", step->name, error->message);
+  else
+    remember_forecast (self, step->id, job->forecast_id);
+}
+
+static void
+teach_estimator (VmftExecutor *self, const VmftEvacuationStep *step)
+{
+  gboolean postcopy_mode = step->mode == VMFT_MODE_HYBRID || step->mode == VMFT_MODE_POSTCOPY;
+  gboolean completed = step->state == VMFT_STEP_COMPLETED;
+  gboolean switched = completed && step->postcopy && !postcopy_mode;
+  guint64 forecast_id = recall_forecast (self, step->id);
+  g_autoptr (GError) error = NULL;
+  VmftJobOutcome outcome = {
+    .completed = completed && !switched,
+    .total_s = step->total_s,
+    .downtime_s = step->downtime_s,
+    .bytes = (double) step->transferred_bytes,
+    .iterations = step->iterations,
+    .verdict = switched ? "switched" : vmft_step_state_to_string (step->state),
+  };
+
+  if (forecast_id == 0 || !step->has_outcome)
+    return;
+  if (!vmft_estimator_end_job (self->parts.estimator, vmft_clock_real_us (self->parts.clock), forecast_id,
+                               &outcome, &error))
+    g_message ("nothing is learnt from the migration of %s: %s", step->name, error->message);
+}
+
+static void
+end_job (VmftExecutor *self, const VmftEvacuationStep *step)
+{
+  const Job *job = g_hash_table_lookup (self->jobs, &step->id);
+
+  teach_estimator (self, step);
+  vmft_planner_set_migrating (self->planner, step->uuid, -1.0);
+  if (job != NULL && job->reserved_bytes > 0.0)
+    vmft_destinations_reserve (self->parts.destinations, job->destination, -job->reserved_bytes);
+  if (step->state != VMFT_STEP_ABORTED)
+    vmft_guards_note_move (self->parts.guards, step->incident_id, step->uuid,
+                           vmft_clock_real_us (self->parts.clock), step->state == VMFT_STEP_COMPLETED);
+  g_hash_table_remove (self->jobs, &step->id);
+}
+
+/* --- while jobs run --- */
+
+static void
+note_first_call (VmftExecutor *self, const VmftEvacuationStep *step)
+{
+  if (self->first_call_of == 0 || step->plan_id != self->first_call_of)
+    return;
+  self->first_call_of = 0;
+  self->events.first_call (step->plan_id, vmft_clock_monotonic_us (self->parts.clock), self->user_data);
+}
+
+static void
+say (const VmftEvacuationStep *step)
+{
+  g_autofree char *forecast = vmft_text_duration (step->forecast_p50_s);
+  g_autofree char *total = vmft_text_duration (step->total_s);
+
+  if (step->state == VMFT_STEP_RUNNING)
+    g_message ("migration %" G_GUINT64_FORMAT ": %s to %s, %s, expected to take %s", step->id, step->name,
+               step->destination, vmft_mode_to_string (step->mode), forecast);
+  else if (step->state == VMFT_STEP_COMPLETED)
+    g_message ("migration %" G_GUINT64_FORMAT ": %s is on %s after %s", step->id, step->name,
+               step->destination, total);
+  else if (vmft_step_state_is_over (step->state))
+    g_message ("migration %" G_GUINT64_FORMAT ": %s %s: %s", step->id, step->name,
+               vmft_step_state_to_string (step->state), step->message ? step->message : "no reason given");
+}
+
+static void
+on_step_changed (VmftEvacuation *evacuation, const VmftEvacuationStep *step, gpointer user_data)
+{
+  VmftExecutor *self = user_data;
+
+  if (step->state == VMFT_STEP_RUNNING && !g_hash_table_contains (self->jobs, &step->id))
+    {
+      begin_job (self, step);
+      note_first_call (self, step);
+    }
+  if (vmft_step_state_is_over (step->state))
+    end_job (self, step);
+  else
+    vmft_planner_set_migrating (self->planner, step->uuid, step->forecast_p50_s);
+  say (step);
+  tell (self, step);
+}
+
+static double
+queue_s (VmftExecutor *self)
+{
+  const GPtrArray *steps = vmft_evacuation_get_steps (self->evacuation);
+  double total_s = 0.0;
+
+  for (guint i = 0; i < steps->len; i++)
+    {
+      const VmftEvacuationStep *step = g_ptr_array_index (steps, i);
+
+      if (step->state == VMFT_STEP_PLANNED || step->state == VMFT_STEP_WAITING)
+        total_s += step->forecast_p50_s;
+    }
+  return total_s / MAX (self->config.limit_out, 1);
+}
+
+/* Pre-copy that can no longer finish in time, where post-copy can (DESIGN 4.3). */
+static void
+consider_switch (VmftExecutor *self, const VmftEvacuationStep *step, const Job *job, gboolean boundary)
+{
+  const VmftIncident *incident = g_hash_table_lookup (self->incidents, &step->incident_id);
+  const VmftProgress *progress = &step->progress;
+  g_autofree char *reason = NULL;
+  VmftLead lead;
+  VmftSwitchInput input = {
+    .lead = &lead,
+    .load = &job->load,
+    .link = &job->link,
+    .mode = step->mode,
+    .remaining_bytes = (double) progress->remaining_bytes,
+    .throughput_bps = (double) progress->throughput_bps,
+    .dirty_bps = (double) progress->dirty_bps,
+    .boundary = boundary,
+    .previous_bytes = (double) job->previous_bytes,
+    .round_s = (double) (vmft_clock_monotonic_us (self->parts.clock) - job->iteration_us) / G_USEC_PER_SEC,
+    .queue_s = queue_s (self),
+    .confidence = vmft_conf_get_double (self->parts.conf, "Policy", "confidence"),
+    .guard_s = vmft_conf_get_double (self->parts.conf, "Policy", "guard"),
+  };
+
+  if (incident == NULL || !step->allow_postcopy || step->state != VMFT_STEP_RUNNING ||
+      progress->total_bytes == 0 || step->mode == VMFT_MODE_HYBRID || step->mode == VMFT_MODE_POSTCOPY)
+    return;
+  vmft_planner_get_lead (self->planner, incident, &lead);
+  if (!vmft_policy_choose_switch (&input, &reason))
+    return;
+  g_message ("migration %" G_GUINT64_FORMAT ": %s goes on as post-copy: %s", step->id, step->name, reason);
+  vmft_evacuation_switch (self->evacuation, step->uuid);
+}
+
+static void
+follow_job (VmftExecutor *self, const VmftEvacuationStep *step, Job *job)
+{
+  const VmftProgress *progress = &step->progress;
+  gint64 now_us = vmft_clock_monotonic_us (self->parts.clock);
+  gboolean boundary = progress->iteration != job->iteration;
+  VmftRemaining remaining;
+
+  if (boundary)
+    {
+      job->previous_bytes = job->iteration_bytes;
+      job->iteration_bytes = progress->remaining_bytes;
+      job->iteration = progress->iteration;
+      job->iteration_us = now_us;
+    }
+  if (job->load.memory_bytes <= 0.0 || progress->total_bytes == 0)
+    return;
+  vmft_estimate_remaining (&remaining, &job->load, &job->link, step->mode, progress->postcopy,
+                           (double) progress->remaining_bytes, (double) progress->throughput_bps,
+                           (double) progress->dirty_bps,
+                           (double) (now_us - job->iteration_us) / G_USEC_PER_SEC);
+  job->remaining_s = remaining.p50_s;
+  vmft_planner_set_migrating (self->planner, step->uuid, MAX (remaining.p50_s, 0.0));
+  consider_switch (self, step, job, boundary);
+}
+
+static void
+on_progress (VmftEvacuation *evacuation, const VmftEvacuationStep *step, gpointer user_data)
+{
+  VmftExecutor *self = user_data;
+  Job *job = g_hash_table_lookup (self->jobs, &step->id);
+
+  if (job != NULL) /* none for a job of an earlier run */
+    follow_job (self, step, job);
+  tell (self, step);
+}
+
+static void
+on_finished (VmftEvacuation *evacuation, gpointer user_data)
+{
+  VmftExecutor *self = user_data;
+  g_autofree guint64 **ids = NULL;
+  g_autoptr (GHashTable) incidents = g_steal_pointer (&self->incidents);
+  guint n = 0;
+
+  self->incidents = g_hash_table_new_full (g_int64_hash, g_int64_equal, NULL, g_free);
+  ids = (guint64 **) g_hash_table_get_keys_as_array (incidents, &n);
+  for (guint i = 0; i < n; i++)
+    self->events.finished (*ids[i], self->user_data);
+}
+
+/* --- beginning --- */
+
+static void
+new_evacuation (VmftExecutor *self)
+{
+  const GPtrArray *destinations = vmft_destinations_list (self->parts.destinations);
+
+  drop_evacuation (self);
+  g_hash_table_remove_all (self->jobs);
+  self->evacuation =
+      vmft_evacuation_new (self->parts.hypervisor, self->parts.clock, self->store, &self->config);
+  for (guint i = 0; i < destinations->len; i++)
+    {
+      const VmftDestination *destination = g_ptr_array_index (destinations, i);
+
+      vmft_evacuation_add_target (
+          self->evacuation, destination->name,
+          vmft_destinations_get_uri (self->parts.destinations, destination->name),
+          vmft_destinations_get_migrate_uri (self->parts.destinations, destination->name),
+          destination->limit_in);
+    }
+  g_signal_connect (self->evacuation, "step-changed", G_CALLBACK (on_step_changed), self);
+  g_signal_connect (self->evacuation, "progress", G_CALLBACK (on_progress), self);
+  g_signal_connect (self->evacuation, "finished", G_CALLBACK (on_finished), self);
+}
+
+static gboolean
+is_under_way (VmftExecutor *self)
+{
+  return self->evacuation != NULL && !vmft_evacuation_is_finished (self->evacuation);
+}
+
+static void
+watch_incident (VmftExecutor *self, const VmftIncident *incident)
+{
+  VmftIncident *kept = g_new0 (VmftIncident, 1);
+
+  kept->id = incident->id;
+  kept->state = incident->state;
+  kept->fault_class = incident->fault_class;
+  kept->locus = incident->locus;
+  kept->first_us = incident->first_us;
+  g_hash_table_replace (self->incidents, &kept->id, kept);
+}
+
+/* VMs that another incident's evacuation has under way or in its queue stay in that one. */
+static VmftPlan *
+without_present (VmftExecutor *self, VmftPlan *plan)
+{
+  g_autoptr (VmftPlan) rest = vmft_plan_new (plan->now_us);
+
+  rest->id = plan->id;
+  rest->incident_id = plan->incident_id;
+  for (guint i = 0; i < plan->steps->len; i++)
+    {
+      const VmftPlanStep *step = g_ptr_array_index (plan->steps, i);
+      const VmftEvacuationStep *present = vmft_evacuation_find (self->evacuation, step->uuid);
+      VmftPlanStep *copy;
+      VmftPlanStep fresh;
+
+      if (present != NULL && !vmft_step_state_is_over (present->state))
+        continue;
+      copy = vmft_plan_add_step (rest, step->uuid, step->name);
+      fresh = *copy;
+      *copy = *step;
+      copy->uuid = fresh.uuid;
+      copy->name = fresh.name;
+      copy->destination = g_strdup (step->destination);
+      copy->reason = g_strdup (step->reason);
+    }
+  return g_steal_pointer (&rest);
+}
+
+void
+vmft_executor_run (VmftExecutor *self, VmftPlan *plan, const VmftIncident *incident)
+{
+  g_autoptr (VmftPlan) rest = NULL;
+
+  if (!is_under_way (self))
+    new_evacuation (self);
+  if (incident != NULL)
+    watch_incident (self, incident);
+  self->first_call_of = plan->id;
+  rest = without_present (self, plan);
+  vmft_evacuation_start (self->evacuation, rest);
+}
+
+gboolean
+vmft_executor_is_busy (VmftExecutor *self, guint64 incident_id)
+{
+  return is_under_way (self) && g_hash_table_contains (self->incidents, &incident_id);
+}
+
+gboolean
+vmft_executor_abort (VmftExecutor *self, guint64 id, GError **error)
+{
+  if (self->evacuation != NULL)
+    return vmft_evacuation_cancel_step (self->evacuation, id, "the operator aborted it", error);
+  g_set_error (error, VMFT_ERROR, VMFT_ERROR_NOT_FOUND, "migration %" G_GUINT64_FORMAT " does not run", id);
+  return FALSE;
+}
+
+void
+vmft_executor_resume (VmftExecutor *self)
+{
+  const GPtrArray *steps;
+  guint n;
+
+  new_evacuation (self);
+  n = vmft_evacuation_reattach (self->evacuation);
+  if (n > 0)
+    g_message ("%u migration%s of an earlier run found", n, n == 1 ? "" : "s");
+  steps = vmft_evacuation_get_steps (self->evacuation);
+  for (guint i = 0; i < steps->len; i++)
+    {
+      const VmftEvacuationStep *step = g_ptr_array_index (steps, i);
+      VmftIncident incident = { .id = step->incident_id, .state = VMFT_INCIDENT_CONFIRMED };
+
+      if (vmft_step_state_is_over (step->state))
+        continue;
+      vmft_planner_set_migrating (self->planner, step->uuid, step->forecast_p50_s);
+      if (!g_hash_table_contains (self->incidents, &incident.id))
+        watch_incident (self, &incident);
+    }
+}

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "vmft-facts.h"
+
+#include "vmft-block-device.h"
+
+#include <gio/gio.h>
+#include <math.h>
+
+#define LOOK_MS     60000
+#define MEMORY_MS   1000
+#define SMOOTHING_S 10.0
+
+struct _VmftFacts
+{
+  VmftClock *clock;
+  char *sysfs;
+  char *proc;
+  char *state_directory;
+  GCancellable *cancellable;
+  guint look_id;
+  guint memory_id;
+  gboolean reading;
+  GStrv system_devices; /* (nullable): until they have been read once */
+  GStrv locus_devices;  /* (nullable): of the last vmft_facts_get() */
+  double free_bytes;
+  double decline_bps;
+  gint64 memory_us;
+};
+
+/* --- the devices that carry the host: worker thread --- */
+
+typedef struct
+{
+  char *sysfs;
+  char *proc;
+  char *state_directory;
+} Paths;
+
+static void
+paths_free (Paths *paths)
+{
+  g_free (paths->sysfs);
+  g_free (paths->proc);
+  g_free (paths->state_directory);
+  g_free (paths);
+}
+
+static void
+add_stack (GPtrArray *devices, const char *sysfs, const char *device)
+{
+  g_auto (GStrv) stack = vmft_block_device_stack (sysfs, device);
+
+  for (guint i = 0; stack != NULL && stack[i] != NULL; i++)
+    if (!g_ptr_array_find_with_equal_func (devices, stack[i], g_str_equal, NULL))
+      g_ptr_array_add (devices, g_strdup (stack[i]));
+}
+
+static void
+add_path (GPtrArray *devices, const char *sysfs, const char *path)
+{
+  g_autofree char *device = path ? vmft_block_device_of_path (sysfs, path) : NULL;
+
+  if (device != NULL)
+    add_stack (devices, sysfs, device);
+}
+
+static void
+add_swap (GPtrArray *devices, const Paths *paths)
+{
+  g_autofree char *file = g_build_filename (paths->proc, "swaps", NULL);
+  g_autofree char *text = NULL;
+  g_auto (GStrv) lines = NULL;
+
+  if (!g_file_get_contents (file, &text, NULL, NULL))
+    return;
+  lines = g_strsplit (text, "\n", -1);
+  for (guint i = 1; lines[0] != NULL && lines[i] != NULL; i++)
+    {
+      g_auto (GStrv) words = g_strsplit_set (lines[i], " \t", 2);
+
+      if (words[0] != NULL && *words[0] == '/')
+        add_path (devices, paths->sysfs, words[0]);
+    }
+}
+
+static void
+read_system_devices (GTask *task, gpointer source_object, gpointer task_data, GCancellable *cancellable)
+{
+  static const char *const carried[] = { "/", "/usr/bin/qemu-system-x86_64", "/var/lib/libvirt",
+                                         "/run/libvirt", "/etc/libvirt" };
+  const Paths *paths = task_data;
+  g_autoptr (GPtrArray) devices = g_ptr_array_new_with_free_func (g_free);
+
+  for (guint i = 0; i < G_N_ELEMENTS (carried); i++)
+    add_path (devices, paths->sysfs, carried[i]);
+  add_path (devices, paths->sysfs, paths->state_directory);
+  add_swap (devices, paths);
+  g_ptr_array_add (devices, NULL);
+  g_task_return_pointer (task, g_ptr_array_free (g_steal_pointer (&devices), FALSE),
+                         (GDestroyNotify) g_strfreev);
+}
+
+static void
+on_system_devices (GObject *object, GAsyncResult *result, gpointer user_data)
+{
+  VmftFacts *self = user_data;
+  g_auto (GStrv) devices = g_task_propagate_pointer (G_TASK (result), NULL);
+
+  if (devices == NULL)
+    return; /* cancelled: @self is gone */
+  g_strfreev (self->system_devices);
+  self->system_devices = g_steal_pointer (&devices);
+  self->reading = FALSE;
+}
+
+static gboolean
+look (gpointer user_data)
+{
+  VmftFacts *self = user_data;
+  g_autoptr (GTask) task = NULL;
+  Paths *paths;
+
+  if (self->reading)
+    return G_SOURCE_CONTINUE;
+  self->reading = TRUE;
+  paths = g_new0 (Paths, 1);
+  paths->sysfs = g_strdup (self->sysfs);
+  paths->proc = g_strdup (self->proc);
+  paths->state_directory = g_strdup (self->state_directory);
+  task = g_task_new (NULL, self->cancellable, on_system_devices, self);
+  g_task_set_task_data (task, paths, (GDestroyNotify) paths_free);
+  g_task_run_in_thread (task, read_system_devices);
+  return G_SOURCE_CONTINUE;
+}
+
+/* --- memory --- */
+
+static double
+meminfo_bytes (const char *text, const char *name)
+{
+  const char *found = strstr (text, name);
+
+  return found ? g_ascii_strtod (found + strlen (name), NULL) * 1024.0 : 0.0;
+}
+
+static gboolean
+read_memory (gpointer user_data)
+{
+  VmftFacts *self = user_data;
+  g_autofree char *file = g_build_filename (self->proc, "meminfo", NULL);
+  g_autofree char *text = NULL;
+  gint64 now_us = vmft_clock_monotonic_us (self->clock);
+  double free_bytes, passed_s, weight;
+
+  if (!g_file_get_contents (file, &text, NULL, NULL))
+    return G_SOURCE_CONTINUE;
+  free_bytes = meminfo_bytes (text, "MemAvailable:") + meminfo_bytes (text, "SwapFree:");
+  passed_s = (double) (now_us - self->memory_us) / G_USEC_PER_SEC;
+  if (self->memory_us != 0 && passed_s > 0.0)
+    {
+      weight = 1.0 - exp (-passed_s / SMOOTHING_S);
+      self->decline_bps += weight * ((self->free_bytes - free_bytes) / passed_s - self->decline_bps);
+    }
+  self->memory_us = now_us;
+  self->free_bytes = free_bytes;
+  return G_SOURCE_CONTINUE;
+}
+
+double
+vmft_facts_get_decline_bps (VmftFacts *self, double *free_bytes)
+{
+  *free_bytes = self->free_bytes;
+  return MAX (self->decline_bps, 0.0);
+}
+
+/* --- life --- */
+
+VmftFacts *
+vmft_facts_new (VmftClock *clock, const char *sysfs, const char *proc, const char *state_directory)
+{
+  VmftFacts *self = g_new0 (VmftFacts, 1);
+
+  self->clock = g_object_ref (clock);
+  self->sysfs = g_strdup (sysfs);
+  self->proc = g_strdup (proc);
+  self->state_directory = g_strdup (state_directory);
+  self->cancellable = g_cancellable_new ();
+  return self;
+}
+
+void
+vmft_facts_free (VmftFacts *self)
+{
+  g_cancellable_cancel (self->cancellable);
+  vmft_clear_timer (self->clock, &self->look_id);
+  vmft_clear_timer (self->clock, &self->memory_id);
+  g_object_unref (self->cancellable);
+  g_object_unref (self->clock);
+  g_strfreev (self->system_devices);
+  g_strfreev (self->locus_devices);
+  g_free (self->sysfs);
+  g_free (self->proc);
+  g_free (self->state_directory);
+  g_free (self);
+}
+
+void
+vmft_facts_start (VmftFacts *self)
+{
+  self->look_id = vmft_clock_add_timer (self->clock, LOOK_MS, look, self, NULL);
+  self->memory_id = vmft_clock_add_timer (self->clock, MEMORY_MS, read_memory, self, NULL);
+  look (self);
+  read_memory (self);
+}
+
+/* Every block device that is @device or built upon it. */
+static GStrv
+devices_upon (VmftFacts *self, const char *device, gboolean *known)
+{
+  g_autofree char *directory = g_build_filename (self->sysfs, "class", "block", NULL);
+  g_autoptr (GDir) dir = g_dir_open (directory, 0, NULL);
+  g_autoptr (GPtrArray) devices = g_ptr_array_new_with_free_func (g_free);
+  const char *name;
+
+  *known = FALSE;
+  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
+    {
+      *known |= strcmp (name, device) == 0;
+      if (vmft_block_device_lives_on (self->sysfs, name, device))
+        g_ptr_array_add (devices, g_strdup (name));
+    }
+  g_ptr_array_add (devices, NULL);
+  return (GStrv) g_ptr_array_free (g_steal_pointer (&devices), FALSE);
+}
+
+void
+vmft_facts_get (VmftFacts *self, const VmftLocus *locus, VmftHostFacts *facts)
+{
+  *facts = (VmftHostFacts){ .system_devices = self->system_devices, .free_bytes = self->free_bytes };
+  g_clear_pointer (&self->locus_devices, g_strfreev);
+  if (locus->kind != VMFT_LOCUS_BLOCK)
+    {
+      facts->locus_known = locus->kind != VMFT_LOCUS_PCI;
+      return;
+    }
+  self->locus_devices = devices_upon (self, locus->name, &facts->locus_known);
+  facts->locus_devices = facts->locus_known ? self->locus_devices : NULL;
+}

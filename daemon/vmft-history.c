@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "vmft-history.h"
+
+struct _VmftHistory
+{
+  VmftClock *clock;
+  VmftStore *store;
+  VmftDetector *detector;
+  VmftLeadModel *leads;
+};
+
+VmftHistory *
+vmft_history_new (VmftClock *clock, VmftStore *store, VmftDetector *detector, VmftLeadModel *leads)
+{
+  VmftHistory *self = g_new0 (VmftHistory, 1);
+
+  self->clock = g_object_ref (clock);
+  self->store = g_object_ref (store);
+  self->detector = g_object_ref (detector);
+  self->leads = g_object_ref (leads);
+  return self;
+}
+
+void
+vmft_history_free (VmftHistory *self)
+{
+  g_object_unref (self->leads);
+  g_object_unref (self->detector);
+  g_object_unref (self->store);
+  g_object_unref (self->clock);
+  g_free (self);
+}
+
+static gboolean
+keep_lead (VmftHistory *self,
+           const VmftIncident *incident,
+           VmftTime end_us,
+           gboolean censored,
+           GError **error)
+{
+  g_autofree char *key = g_strdup_printf ("lead-of-incident-%" G_GUINT64_FORMAT, incident->id);
+  g_autoptr (GVariant) kept = vmft_store_get (self->store, VMFT_STORE_SETTINGS, key, NULL);
+  VmftLeadRecord record = {
+    .fault_class = vmft_fault_class_to_string (incident->fault_class),
+    .lead_s = vmft_time_diff_s (end_us, incident->first_us),
+    .censored = censored,
+    .origin = VMFT_LEAD_ORIGIN_FIELD,
+    .when_us = end_us,
+  };
+  GVariantDict dict;
+
+  if (kept != NULL || record.lead_s <= 0.0)
+    return TRUE;
+  g_variant_dict_init (&dict, NULL);
+  g_variant_dict_insert (&dict, "censored", "b", censored);
+  return vmft_lead_model_add (self->leads, &record, error) &&
+         vmft_store_put (self->store, VMFT_STORE_SETTINGS, key, end_us, g_variant_dict_end (&dict), error);
+}
+
+static void
+note_end (VmftHistory *self, const VmftIncident *incident, VmftTime end_us, gboolean censored)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (incident->benign || incident->drill || incident->backlog)
+    return;
+  if (!keep_lead (self, incident, end_us, censored, &error))
+    g_warning ("the lead time of incident %" G_GUINT64_FORMAT " is not being kept: %s", incident->id,
+               error->message);
+}
+
+void
+vmft_history_note_incident (VmftHistory *self, const VmftIncident *incident)
+{
+  if (incident->state == VMFT_INCIDENT_CLEARED && incident->confirmed_us != 0)
+    note_end (self, incident, incident->cleared_us, TRUE);
+}
+
+void
+vmft_history_note_vm_failed (VmftHistory *self, const char *uuid, const char *reason)
+{
+  g_autoptr (GPtrArray) incidents = vmft_detector_list_incidents (self->detector);
+  VmftTime now_us = vmft_clock_real_us (self->clock);
+
+  for (guint i = 0; i < incidents->len; i++)
+    {
+      const VmftIncident *incident = g_ptr_array_index (incidents, i);
+
+      if (incident->state == VMFT_INCIDENT_CONFIRMED)
+        note_end (self, incident, now_us, FALSE);
+    }
+}

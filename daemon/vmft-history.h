@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "vmft-detector.h"
+#include "vmft-estimator.h"
+
+G_BEGIN_DECLS
+
+/**
+ * VmftHistory: how incidents ended, for the lead-time model: each leaves one record, a failure or a censored one
+ * (cleared without a failure), whatever restarts lie between. Without the censored ones vmft would learn only from
+ * the failures it did not prevent.
+ */
+typedef struct _VmftHistory VmftHistory;
+
+VmftHistory *
+vmft_history_new (VmftClock *clock, VmftStore *store, VmftDetector *detector, VmftLeadModel *leads);
+void vmft_history_free (VmftHistory *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (VmftHistory, vmft_history_free)
+
+/** vmft_history_note_incident: a cleared incident, unless benign or a drill, was watched for so long without a failure. */
+void vmft_history_note_incident (VmftHistory *self, const VmftIncident *incident);
+
+/** vmft_history_note_vm_failed: a VM of this host failed: what every open confirmed incident had announced. */
+void vmft_history_note_vm_failed (VmftHistory *self, const char *uuid, const char *reason);
+
+G_END_DECLS
