@@ -115,6 +115,21 @@ typedef enum
   VMFT_INCIDENT_CLEARED,
 } VmftIncidentState;
 
+/**
+ * VmftProof: which state file says whether the fault behind a terminal incident is still there.
+ * @VMFT_PROOF_NONE: only the operator (or a reboot, for lack of anything to look at) can tell
+ * @VMFT_PROOF_MOUNT: /proc/self/mounts no longer shows the device mounted read-only
+ * @VMFT_PROOF_DEVICE: /sys/block/NAME/device/state says "running" (SCSI) or "live" (NVMe)
+ * @VMFT_PROOF_MD: /sys/block/NAME/md/degraded says 0
+ */
+typedef enum
+{
+  VMFT_PROOF_NONE,
+  VMFT_PROOF_MOUNT,
+  VMFT_PROOF_DEVICE,
+  VMFT_PROOF_MD,
+} VmftProof;
+
 /** VmftIncident: the alarms of one fault. Owned by the detector; copy what must outlive a callback. */
 typedef struct
 {
@@ -138,14 +153,34 @@ typedef struct
   gboolean acknowledged;
   gboolean benign; /* acknowledged as harmless */
   gboolean drill;  /* a rehearsal: recorded and planned, never executed unless told */
+  VmftProof proof; /* of a terminal state: what would show that it is gone */
 } VmftIncident;
+
+/**
+ * vmft_incident_proof_path:
+ *
+ * Returns: (transfer full) (nullable): the state file that would show that the fault is gone; NULL when the
+ * incident is not terminal or nothing shows it. The caller reads it and asks vmft_incident_is_disproved().
+ */
+char *vmft_incident_proof_path (const VmftIncident *incident);
+
+/**
+ * vmft_incident_is_disproved:
+ * @contents: (nullable): what the file of vmft_incident_proof_path() holds; NULL when there is no such file
+ *
+ * A device that is not there proves nothing: it may have dropped off the bus.
+ *
+ * Returns: whether the state is gone, so that vmft_detector_clear() is due
+ */
+gboolean vmft_incident_is_disproved (const VmftIncident *incident, const char *contents);
 
 /** vmft_incident_to_variant: Returns: (transfer floating): the record `a{sv}`. */
 GVariant *vmft_incident_to_variant (const VmftIncident *incident);
 
 /**
  * VmftDetectorConfig: see vmftd.conf(5), group [Detector].
- * @engine: "kernel" (default) or "vmft-lad"
+ * @engine: "kernel" (default) or "vmft-lad": the one that alarms
+ * @shadow_engine: (nullable): the other one, run beside it and only counted
  * @model_path, @families_path: (nullable): data files; NULL for the installed ones
  * @hostname: (nullable): lines that name another host are not this host's; NULL accepts any
  * @learning_s: learning lasts the backlog plus so long (default 3600)
@@ -155,6 +190,7 @@ GVariant *vmft_incident_to_variant (const VmftIncident *incident);
 typedef struct
 {
   const char *engine;
+  const char *shadow_engine;
   const char *model_path;
   const char *families_path;
   const char *hostname;
@@ -222,6 +258,29 @@ void vmft_detector_feed_drill (VmftDetector *self, const VmftLine *line, VmftVer
  */
 void vmft_detector_raise_pressure (VmftDetector *self, const char *resource, const char *line);
 
+/**
+ * VmftLocusResolver:
+ * @locus: (inout): a block locus that names no block device yet: a SCSI address ("0:0:0:0"), an ATA port
+ *   ("ata1") or an NVMe controller ("nvme0"); to be replaced by the device's name where sysfs knows it
+ */
+typedef void (*VmftLocusResolver) (VmftLocus *locus, gpointer user_data);
+
+/** vmft_detector_set_resolver: @resolver: (nullable): asked once an alarm; must not block. */
+void vmft_detector_set_resolver (VmftDetector *self, VmftLocusResolver resolver, gpointer user_data);
+
+/**
+ * vmft_detector_flush:
+ * @error: return location, the store's error
+ *
+ * Puts what is new in templates, normal set and incident counters into the store. Alarms and state changes of
+ * incidents are there already. Call it in the transaction that moves the source's cursor, commit, then call
+ * vmft_detector_mark_saved(); without the latter the same rows are written again next time.
+ */
+gboolean vmft_detector_flush (VmftDetector *self, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/** vmft_detector_mark_saved: the transaction with what vmft_detector_flush() wrote has been committed. */
+void vmft_detector_mark_saved (VmftDetector *self);
+
 /** vmft_detector_clear: the state behind the incident is gone (sysfs, /proc), or the operator says so. */
 gboolean vmft_detector_clear (VmftDetector *self,
                               guint64 incident_id,
@@ -239,6 +298,15 @@ const VmftIncident *vmft_detector_lookup_incident (VmftDetector *self, guint64 i
 
 /** vmft_detector_is_learning: Returns: whether what is said now still becomes normal. */
 gboolean vmft_detector_is_learning (VmftDetector *self);
+
+/**
+ * vmft_detector_data_path:
+ * @name: "kernel-message.model" or "fault-families.conf"
+ *
+ * Returns: (transfer full): where that file is: under $VMFT_DATA_DIR when that is set, else the installed one,
+ * else (a program run from its build tree) the one in data/ beside the program's folder.
+ */
+char *vmft_detector_data_path (const char *name);
 
 /** vmft_detector_end_learning: learning is over now, whatever the configuration says. */
 void vmft_detector_end_learning (VmftDetector *self);

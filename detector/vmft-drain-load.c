@@ -4,6 +4,7 @@
 #include "vmft-drain-private.h"
 #include "vmft-error.h"
 #include "vmft-hash.h"
+#include "vmft-json.h"
 #include "vmft-mask.h"
 
 #include <string.h>
@@ -18,9 +19,10 @@ struct _VmftDrainLoad
 {
   VmftDrain *drain;
   GVariant *meta;
-  GArray *nodes;    /* Row */
-  GArray *clusters; /* Row */
-  char *problem;    /* the first */
+  GArray *nodes;     /* Row */
+  GArray *clusters;  /* Row */
+  GPtrArray *values; /* GBytes in use */
+  char *problem;     /* the first */
 };
 
 static void
@@ -50,6 +52,7 @@ vmft_drain_load_begin (const VmftDrainConfig *config, GError **error)
   load->drain = drain;
   load->nodes = rows_new ();
   load->clusters = rows_new ();
+  load->values = g_ptr_array_new_with_free_func ((GDestroyNotify) g_bytes_unref);
   return load;
 }
 
@@ -60,6 +63,7 @@ vmft_drain_load_free (VmftDrainLoad *load)
   g_clear_pointer (&load->meta, g_variant_unref);
   g_array_unref (load->nodes);
   g_array_unref (load->clusters);
+  g_ptr_array_unref (load->values);
   g_free (load->problem);
   g_free (load);
 }
@@ -100,13 +104,59 @@ vmft_drain_load_row (VmftDrainLoad *load, const char *key, GVariant *record)
     problem (load, "unknown row");
 }
 
-static const char *
-lookup_bytes (GVariant *record, const char *name, gsize *length)
+/* A store that keeps JSON gives back an array of numbers for an array of bytes. */
+static GBytes *
+bytes_from_list (GVariant *list)
 {
-  g_autoptr (GVariant) value = g_variant_lookup_value (record, name, G_VARIANT_TYPE_BYTESTRING);
+  g_autoptr (GByteArray) bytes = g_byte_array_new ();
+  gsize n = g_variant_n_children (list);
 
-  /* The bytes belong to the record, which outlives the value. */
-  return value != NULL ? g_variant_get_fixed_array (value, length, 1) : NULL;
+  for (gsize i = 0; i < n; i++)
+    {
+      g_autoptr (GVariant) boxed = g_variant_get_child_value (list, i);
+      g_autoptr (GVariant) number = g_variant_get_variant (boxed);
+      guint8 byte;
+
+      if (!g_variant_is_of_type (number, G_VARIANT_TYPE_INT64))
+        return NULL;
+      byte = (guint8) g_variant_get_int64 (number);
+      g_byte_array_append (bytes, &byte, 1);
+    }
+  return g_byte_array_free_to_bytes (g_steal_pointer (&bytes));
+}
+
+static const char *
+lookup_bytes (VmftDrainLoad *load, GVariant *record, const char *name, gsize *length)
+{
+  g_autoptr (GVariant) value = g_variant_lookup_value (record, name, NULL);
+  GBytes *bytes = NULL;
+
+  if (value != NULL && g_variant_is_of_type (value, G_VARIANT_TYPE_BYTESTRING))
+    bytes = g_variant_get_data_as_bytes (value);
+  else if (value != NULL && g_variant_is_of_type (value, G_VARIANT_TYPE ("av")))
+    bytes = bytes_from_list (value);
+  if (bytes == NULL)
+    return NULL;
+  g_ptr_array_add (load->values, bytes);
+  return g_bytes_get_data (bytes, length);
+}
+
+static gboolean
+lookup_u64 (GVariant *record, const char *name, guint64 *number)
+{
+  gint64 value = vmft_dict_int64 (record, name, -1);
+
+  *number = (guint64) value;
+  return value >= 0;
+}
+
+static gboolean
+lookup_u32 (GVariant *record, const char *name, guint32 *number)
+{
+  gint64 value = vmft_dict_int64 (record, name, -1);
+
+  *number = (guint32) value;
+  return value >= 0 && value <= G_MAXUINT32;
 }
 
 static int
@@ -138,7 +188,7 @@ load_node (VmftDrainLoad *load, const Row *row)
 
   if (row->number != drain->nodes->len + 1)
     return problem (load, "node %u: missing or twice", row->number);
-  if (g_variant_lookup (row->record, "tokens", "u", &n_tokens))
+  if (lookup_u32 (row->record, "tokens", &n_tokens))
     {
       if (n_tokens > vmft_mask_bound (VMFT_DRAIN_MAX_LINE_BYTES) ||
           (n_tokens < drain->roots->len && g_ptr_array_index (drain->roots, n_tokens) != NULL))
@@ -146,8 +196,8 @@ load_node (VmftDrainLoad *load, const Row *row)
       vmft_drain_node_add (drain, NULL, n_tokens);
       return TRUE;
     }
-  text = lookup_bytes (row->record, "token", &length);
-  if (text == NULL || length == 0 || !g_variant_lookup (row->record, "parent", "u", &parent) || parent == 0 ||
+  text = lookup_bytes (load, row->record, "token", &length);
+  if (text == NULL || length == 0 || !lookup_u32 (row->record, "parent", &parent) || parent == 0 ||
       parent >= row->number)
     return problem (load, "node %u: has no parent or token", row->number);
   under = g_ptr_array_index (drain->nodes, parent - 1);
@@ -202,20 +252,19 @@ load_cluster (VmftDrainLoad *load, const Row *row)
   guint32 node = 0;
   gboolean live = FALSE;
   gsize length = 0;
-  const char *text = lookup_bytes (row->record, "template", &length);
+  const char *text = lookup_bytes (load, row->record, "template", &length);
 
   if (text == NULL && length == 0)
     text = "";
-  if (!g_variant_lookup (row->record, "node", "u", &node) || node == 0 || node > drain->nodes->len)
+  if (!lookup_u32 (row->record, "node", &node) || node == 0 || node > drain->nodes->len)
     return NULL;
   words = intern_words (drain, text, length);
   cluster = vmft_drain_cluster_new ((const guint32 *) (gpointer) words->data, words->len, drain->wildcard);
   cluster->id = row->number;
   cluster->leaf = g_ptr_array_index (drain->nodes, node - 1);
-  if (g_variant_lookup (row->record, "serial", "u", &cluster->serial) &&
-      g_variant_lookup (row->record, "generation", "u", &cluster->generation) &&
-      g_variant_lookup (row->record, "size", "t", &cluster->size) &&
-      g_variant_lookup (row->record, "used", "t", &cluster->used) &&
+  if (lookup_u32 (row->record, "serial", &cluster->serial) &&
+      lookup_u32 (row->record, "generation", &cluster->generation) &&
+      lookup_u64 (row->record, "size", &cluster->size) && lookup_u64 (row->record, "used", &cluster->used) &&
       g_variant_lookup (row->record, "live", "b", &live) && cluster->serial >= cluster->id &&
       cluster->serial <= drain->serial && cluster->used <= drain->used &&
       fits_leaf (drain, cluster->leaf, cluster->n_tokens))
@@ -302,10 +351,10 @@ load_meta (VmftDrainLoad *load, GError **error)
   const char *text;
   gsize length = 0;
 
-  if (load->meta == NULL || !g_variant_lookup (load->meta, "serial", "u", &load->drain->serial) ||
-      !g_variant_lookup (load->meta, "used", "t", &load->drain->used))
+  if (load->meta == NULL || !lookup_u32 (load->meta, "serial", &load->drain->serial) ||
+      !lookup_u64 (load->meta, "used", &load->drain->used))
     return problem (load, "no counters");
-  text = lookup_bytes (load->meta, "fingerprint", &length);
+  text = lookup_bytes (load, load->meta, "fingerprint", &length);
   if (text != NULL && length == strlen (fingerprint) && memcmp (text, fingerprint, length) == 0)
     return TRUE;
   g_set_error (error, VMFT_ERROR, VMFT_ERROR_CONFIG,
