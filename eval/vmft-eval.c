@@ -18,6 +18,8 @@ static const struct
 } verbs[] = {
   { "templates", "[--content] [--assign] FILE", "templates of a log, or the template of each line",
     vmft_eval_templates },
+  { "runs", "[--learn DIR]… [--json] DIR…", "alarms in recorded kernel-fault runs, and how early they come",
+    vmft_eval_runs },
 };
 
 static void

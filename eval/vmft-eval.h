@@ -19,4 +19,7 @@ typedef gboolean (*VmftEvalFunc) (int argc, char **argv, GError **error);
 /** vmft_eval_templates: the parser alone: templates with their counts, or the template of every line. */
 gboolean vmft_eval_templates (int argc, char **argv, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/** vmft_eval_runs: recorded kernel-fault runs: first alarm, its delay and lead, false alarms. */
+gboolean vmft_eval_runs (int argc, char **argv, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 G_END_DECLS
