@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What every verb of vmftctl uses: the bus, options, tables, exit codes. */
+#pragma once
+
+#include "vmft-common.h"
+
+#include <gio/gio.h>
+
+G_BEGIN_DECLS
+
+/** VmftExit: vmftctl's exit codes, see vmftctl(1). */
+typedef enum
+{
+  VMFT_EXIT_OK = 0,
+  VMFT_EXIT_FAILED = 1,
+  VMFT_EXIT_USAGE = 2,
+  VMFT_EXIT_UNREACHABLE = 3,
+  VMFT_EXIT_NOT_FOUND = 4,
+  VMFT_EXIT_DENIED = 5,
+} VmftExit;
+
+typedef struct _VmftCli VmftCli;
+
+/**
+ * VmftVerb: one command.
+ * @arguments: for the usage line, "VM", "[ID]", ""
+ * @summary: one line for the list of commands
+ * @run: @argv[0] is the verb
+ */
+typedef struct
+{
+  const char *name;
+  const char *arguments;
+  const char *summary;
+  VmftExit (*run) (VmftCli *cli, int argc, char **argv);
+} VmftVerb;
+
+struct _VmftCli
+{
+  const VmftVerb *verb;
+  GDBusConnection *bus; /* (nullable): opened by the first call */
+  gboolean json;        /* --json */
+};
+
+/**
+ * vmft_cli_parse:
+ * @entries: (nullable): the verb's own options, NULL-terminated; --json and --help are added
+ * @argc, @argv: (inout): what is left are the arguments, @argv[0] first
+ * @min, @max: how many arguments there must be
+ * @exit: (out): what to return when this says %FALSE: usage printed, or --help answered
+ */
+gboolean vmft_cli_parse (VmftCli *cli,
+                         const GOptionEntry *entries,
+                         int *argc,
+                         char ***argv,
+                         int min,
+                         int max,
+                         VmftExit *exit) G_GNUC_WARN_UNUSED_RESULT;
+
+/** vmft_cli_usage: prints one line on standard error, with the usage. Returns: %VMFT_EXIT_USAGE. */
+VmftExit vmft_cli_usage (VmftCli *cli, const char *format, ...) G_GNUC_PRINTF (2, 3);
+
+/**
+ * vmft_cli_call:
+ * @method: of org.vmft1.Manager
+ * @arguments: (transfer floating) (nullable): tuple without the options
+ * @options: (nullable): `a{sv}`
+ * @exit: (out): what to return when it failed; the error has been printed
+ *
+ * Returns: (transfer full) (nullable): the first out argument, or an empty tuple when there is none.
+ */
+GVariant *
+vmft_cli_call (VmftCli *cli, const char *method, GVariant *arguments, GVariant *options, VmftExit *exit);
+
+/** vmft_cli_call_at: vmft_cli_call() on another object and interface of the service. */
+GVariant *vmft_cli_call_at (VmftCli *cli,
+                            const char *path,
+                            const char *interface,
+                            const char *method,
+                            GVariant *arguments,
+                            GVariant *options,
+                            VmftExit *exit);
+
+/** vmft_cli_fail: prints @error in one line. Returns: the exit code that goes with it. */
+VmftExit vmft_cli_fail (VmftCli *cli, const GError *error);
+
+/** vmft_cli_print_json: @value: printed indented. */
+void vmft_cli_print_json (GVariant *value);
+
+/** vmft_cli_print_table: prints @table. */
+void vmft_cli_print_table (VmftTable *table);
+
+/** vmft_cli_parse_id: @text: a positive number. Returns: 0 with usage printed when it is none. */
+guint64 vmft_cli_parse_id (VmftCli *cli, const char *text);
+
+/** vmft_cli_text: Returns: string @key of @record, or "-" where it is absent or empty. */
+const char *vmft_cli_text (GVariant *record, const char *key);
+
+/** vmft_cli_duration: Returns: (transfer full): number of seconds @key of @record for people; "never", "-". */
+char *vmft_cli_duration (GVariant *record, const char *key);
+
+/** vmft_cli_time: Returns: (transfer full): time @key (microseconds) of @record for people. */
+char *vmft_cli_time (GVariant *record, const char *key);
+
+/** vmft_cli_bytes: Returns: (transfer full): size @key of @record for people; "-" where it is absent. */
+char *vmft_cli_bytes (GVariant *record, const char *key);
+
+/** vmft_cli_children: Returns: (transfer container) (element-type GVariant): the `a{sv}` in list @key of @record. */
+GPtrArray *vmft_cli_children (GVariant *record, const char *key);
+
+/** vmft_cli_rows: Returns: (transfer container) (element-type GVariant): the `a{sv}` of an `aa{sv}`. */
+GPtrArray *vmft_cli_rows (GVariant *list);
+
+/* the verbs, one a file */
+VmftExit vmft_verb_accuracy (VmftCli *cli, int argc, char **argv);
+VmftExit vmft_verb_abort (VmftCli *cli, int argc, char **argv);
+VmftExit vmft_verb_acknowledge (VmftCli *cli, int argc, char **argv);
+VmftExit vmft_verb_alarms (VmftCli *cli, int argc, char **argv);
+VmftExit vmft_verb_estimate (VmftCli *cli, int argc, char **argv);
+VmftExit vmft_verb_history (VmftCli *cli, int argc, char **argv);
+VmftExit vmft_verb_incidents (VmftCli *cli, int argc, char **argv);
+VmftExit vmft_verb_inhibit (VmftCli *cli, int argc, char **argv);
+VmftExit vmft_verb_leads (VmftCli *cli, int argc, char **argv);
+VmftExit vmft_verb_list (VmftCli *cli, int argc, char **argv);
+VmftExit vmft_verb_mode (VmftCli *cli, int argc, char **argv);
+VmftExit vmft_verb_plan (VmftCli *cli, int argc, char **argv);
+VmftExit vmft_verb_reload (VmftCli *cli, int argc, char **argv);
+VmftExit vmft_verb_show (VmftCli *cli, int argc, char **argv);
+VmftExit vmft_verb_status (VmftCli *cli, int argc, char **argv);
+VmftExit vmft_verb_why (VmftCli *cli, int argc, char **argv);
+
+/** vmft_cli_print_plan: a plan's record for people: what happens to each VM, and why. Shared by plan and why. */
+void vmft_cli_print_plan (GVariant *plan, gboolean estimates);
+
+/** vmft_cli_print_estimates: @list: `aa{sv}` of estimates, one row a mode; @indent goes before each line. */
+void vmft_cli_print_estimates (GPtrArray *estimates, const char *indent);
+
+G_END_DECLS

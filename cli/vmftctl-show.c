@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "vmft-cli.h"
+
+static GVariant *
+get_vm (VmftCli *cli, const char *name, VmftExit *exit)
+{
+  return vmft_cli_call (cli, "GetVM", g_variant_new ("(s)", name), NULL, exit);
+}
+
+static void
+print_destinations (GVariant *vm, gboolean estimates)
+{
+  g_autoptr (GPtrArray) destinations = vmft_cli_children (vm, "destinations");
+
+  for (guint i = 0; i < destinations->len; i++)
+    {
+      GVariant *destination = destinations->pdata[i];
+      g_autoptr (GPtrArray) modes = vmft_cli_children (destination, "estimates");
+
+      g_print ("To %s: %s%s\n", vmft_cli_text (destination, "destination"),
+               vmft_dict_boolean (destination, "movable", FALSE) ? "can move" : "cannot move: ",
+               vmft_dict_boolean (destination, "movable", FALSE) ? ""
+                                                                 : vmft_cli_text (destination, "reason"));
+      if (estimates && modes->len > 0)
+        vmft_cli_print_estimates (modes, "  ");
+    }
+  if (destinations->len == 0)
+    g_print ("No destination is configured.\n");
+}
+
+static void
+print_load (GVariant *vm)
+{
+  g_autoptr (GVariant) curve = g_variant_lookup_value (vm, "curve", G_VARIANT_TYPE_VARDICT);
+  g_autofree char *memory = vmft_cli_bytes (vm, "memory_bytes");
+  g_autofree char *resident = vmft_cli_bytes (vm, "resident_bytes");
+
+  g_print ("%-14s %s, %s in use\n", "Memory:", memory, resident);
+  if (curve != NULL && vmft_dict_boolean (curve, "measured", FALSE))
+    {
+      g_autofree char *rate = vmft_cli_bytes (curve, "rate_bps");
+      g_autofree char *set = vmft_cli_bytes (curve, "working_set_bytes");
+
+      g_print ("%-14s %s/s over a working set of %s, %" G_GINT64_FORMAT " samples\n", "Dirty rate:", rate,
+               set, vmft_dict_int64 (curve, "samples", 0));
+    }
+  else
+    {
+      g_print ("%-14s not measured yet, assumed\n", "Dirty rate:");
+    }
+}
+
+static void
+print_vm (GVariant *vm)
+{
+  g_autoptr (GPtrArray) disks = vmft_cli_children (vm, "disks");
+
+  g_print ("%-14s %s (%s)\n", "VM:", vmft_cli_text (vm, "name"), vmft_cli_text (vm, "uuid"));
+  g_print ("%-14s %s, %s, %" G_GINT64_FORMAT " vCPUs\n",
+           "State:", vmft_dict_boolean (vm, "running", FALSE) ? "running" : "not running",
+           vmft_dict_boolean (vm, "kvm", FALSE) ? "KVM" : "TCG", vmft_dict_int64 (vm, "vcpus", 0));
+  print_load (vm);
+  g_print ("%-14s priority %" G_GINT64_FORMAT ", modes %s%s\n",
+           "Policy:", vmft_dict_int64 (vm, "priority", 0), vmft_cli_text (vm, "allowed_modes"),
+           vmft_dict_boolean (vm, "off", FALSE) ? ", off" : "");
+  for (guint i = 0; i < disks->len; i++)
+    g_print ("%-14s %s on %s%s%s%s\n", i == 0 ? "Disks:" : "", vmft_cli_text (disks->pdata[i], "target"),
+             vmft_cli_text (disks->pdata[i], "source"),
+             vmft_dict_string (disks->pdata[i], "device") ? ", device " : "",
+             vmft_dict_string (disks->pdata[i], "device") ? vmft_cli_text (disks->pdata[i], "device") : "",
+             vmft_dict_boolean (disks->pdata[i], "shared", FALSE) ? ", shared" : "");
+  if (vmft_dict_string (vm, "blocker") != NULL)
+    g_print ("%-14s %s\n", "Blocked:", vmft_cli_text (vm, "blocker"));
+  print_destinations (vm, TRUE);
+}
+
+VmftExit
+vmft_verb_show (VmftCli *cli, int argc, char **argv)
+{
+  g_autoptr (GVariant) vm = NULL;
+  VmftExit exit = VMFT_EXIT_OK;
+
+  if (!vmft_cli_parse (cli, NULL, &argc, &argv, 1, 1, &exit))
+    return exit;
+  vm = get_vm (cli, argv[1], &exit);
+  if (vm == NULL)
+    return exit;
+  if (cli->json)
+    vmft_cli_print_json (vm);
+  else
+    print_vm (vm);
+  return VMFT_EXIT_OK;
+}
+
+VmftExit
+vmft_verb_estimate (VmftCli *cli, int argc, char **argv)
+{
+  g_autoptr (GVariant) vm = NULL;
+  VmftExit exit = VMFT_EXIT_OK;
+
+  if (!vmft_cli_parse (cli, NULL, &argc, &argv, 1, 1, &exit))
+    return exit;
+  vm = get_vm (cli, argv[1], &exit);
+  if (vm == NULL)
+    return exit;
+  if (cli->json)
+    {
+      g_autoptr (GVariant) destinations = g_variant_lookup_value (vm, "destinations", NULL);
+
+      vmft_cli_print_json (destinations ? destinations : vm);
+      return VMFT_EXIT_OK;
+    }
+  print_load (vm);
+  print_destinations (vm, TRUE);
+  return VMFT_EXIT_OK;
+}
