@@ -72,12 +72,17 @@ class Scenario:
             lines = [line for line in self.host.recorder.lines() if line[0] <= end]
             write_run(directory, self.labels(lines, benign_s), lines)
 
+    def abandon(self):
+        """End the host now, from another thread; run() will fail."""
+        if self.host is not None:
+            self.host.close()
+
     def labels(self, lines, benign_s):
         inject, failure = self.marks.get("inject"), self.marks.get("failure")
         return {
             "scenario": self.NAME,
-            "inject_time": format_time(inject),
-            "failure_time": format_time(failure),
+            "inject_time": None,
+            "failure_time": None,
             **{name + "_time": format_time(when) for name, when in self.marks.items()},
             "start_time": format_time(self.host.start_time),
             "boot_s": round(self.host.boot_seconds, 2),

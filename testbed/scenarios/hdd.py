@@ -27,8 +27,8 @@ class Hdd(Scenario):
         self.host.run("modprobe scsi_debug dev_size_mb=%d statistics=1 delay=0 opts=0 medium_error_start=%d "
                       "medium_error_count=0 && modprobe sd_mod && sleep 1 && ls /dev/sda" % (DISK_MIB, self.first_bad))
         interval_ms = self.random.randint(4, 12)
-        self.host.start("vmft-load read /dev/sda %d %d %d"
-                        % (self.first_bad - 3000, min(self.first_bad + 9000, DISK_SECTORS), interval_ms))
+        self.host.start("hostload read /dev/sda %d %d %d"
+                        % (self.first_bad - 1500, min(self.first_bad + 4500, DISK_SECTORS), interval_ms))
 
     def fault(self):
         self.recovered_errors()
@@ -42,7 +42,7 @@ class Hdd(Scenario):
         time.sleep(length_s)
 
     def medium_errors(self):
-        length_s, steps = self.between(12.0, 42.0), self.random.randint(6, 14)
+        length_s, steps = self.between(14.0, 44.0), self.random.randint(6, 14)
         growth = self.between(1.5, 2.6)
         self.stage("medium errors", length_s=round(length_s, 2), steps=steps, growth=round(growth, 2),
                    first_sector=self.first_bad)

@@ -90,8 +90,8 @@ class Noise(threading.Thread):
         self.host.run("kill -HUP $(cat /run/rsyslogd.pid)")
 
     def crash(self):
-        if self.count % 3 == 0:
-            self.host.start("vmft-load crash")
+        if self.count % 9 == 0:
+            self.host.start("hostload crash")
 
     def sniff(self):
         self.host.run("ip link set eth1 promisc on; sleep 0.5; ip link set eth1 promisc off")

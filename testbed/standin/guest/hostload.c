@@ -2,9 +2,9 @@
 
 /* What runs on the stand-in host besides its daemons.
  *
- *   vmft-load read DEVICE FIRST LAST INTERVAL_MS   random direct reads of 4 KiB between two sectors, for ever;
+ *   hostload read DEVICE FIRST LAST INTERVAL_MS   random direct reads of 4 KiB between two sectors, for ever;
  *                                                  failures are logged, at most one a second
- *   vmft-load crash                                die of a null pointer, as programs do */
+ *   hostload crash                                die of a null pointer, as programs do */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -28,7 +28,7 @@ read_for_ever (const char *device, long first, long last, long interval_ms)
 
   if (fd < 0 || last <= first || posix_memalign (&buffer, READ_BYTES, READ_BYTES) != 0)
     {
-      fprintf (stderr, "vmft-load: cannot read %s: %s\n", device, strerror (errno));
+      fprintf (stderr, "hostload: cannot read %s: %s\n", device, strerror (errno));
       return 1;
     }
   openlog ("diskload", LOG_PID, LOG_DAEMON);
@@ -61,6 +61,6 @@ main (int argc, char **argv)
     return read_for_ever (argv[2], atol (argv[3]), atol (argv[4]), atol (argv[5]));
   if (argc == 2 && strcmp (argv[1], "crash") == 0)
     return crash ();
-  fprintf (stderr, "usage: vmft-load read DEVICE FIRST LAST INTERVAL_MS | crash\n");
+  fprintf (stderr, "usage: hostload read DEVICE FIRST LAST INTERVAL_MS | crash\n");
   return 2;
 }
