@@ -10,7 +10,8 @@
  *   vmft.fill=MiB         written once, checked a little with every beat
  *   vmft.working_set=MiB  swept in order, each page checked and then rewritten
  *   vmft.dirty_rate=MiB/s how fast the sweep goes, counted in whole 4 KiB pages touched
- *   vmft.page_bytes=N     bytes rewritten in each page of the sweep, 64 to 4096 (XBZRLE gains on few) */
+ *   vmft.page_bytes=N     bytes rewritten in each page of the sweep, 64 to 4096 (XBZRLE gains on few)
+ *   vmft.once=1           say READY and reset the machine: does a guest boot here at all? */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,7 +23,9 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/reboot.h>
 #include <sys/stat.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -262,6 +265,11 @@ main (void)
   printf ("vmft-guest: READY rate=%.1f working_set=%zu fill=%zu page_bytes=%.0f boot=%.2f init=%.2f\n",
           dirty_rate_mib, guest.working_set.n_pages / PAGES_PER_MIB, guest.fill.n_pages / PAGES_PER_MIB,
           page_bytes, start_s, now_s () - start_s);
+  if (option (cmdline, "vmft.once=", 0) > 0)
+    {
+      tcdrain (STDOUT_FILENO);
+      reboot (RB_AUTOBOOT);
+    }
   guest_run (&guest, dirty_rate_mib);
   return 0;
 }

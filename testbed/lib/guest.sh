@@ -43,10 +43,16 @@ accelerator() {
 
 # The real thing is there in well under a second; under emulation the same takes about three.
 kvm_boots() {
-  [[ -r /dev/kvm && -w /dev/kvm ]] || return 1
-  timeout 5 qemu-system-x86_64 -accel kvm -machine "$GUEST_MACHINE" -cpu qemu64 -m 128 -nodefaults -display none \
-    -no-reboot -kernel "$1/vmlinux" -initrd "$1/initrd.gz" -append 'console=ttyS0 quiet panic=-1' \
-    -serial stdio </dev/null 2>/dev/null | grep -qm1 'vmft-guest: READY'
+  [[ -r /dev/kvm && -w /dev/kvm ]] && guest_boots kvm "$1" 5
+}
+
+# guest_boots kvm|tcg IMAGE SECONDS
+guest_boots() {
+  local output
+  output=$(timeout "$3" qemu-system-x86_64 -accel "$1" -machine "$GUEST_MACHINE" -cpu qemu64 -m 128 -nodefaults \
+    -display none -no-reboot -kernel "$2/vmlinux" -initrd "$2/initrd.gz" \
+    -append 'console=ttyS0 quiet panic=-1 vmft.once=1' -serial stdio </dev/null 2>/dev/null)
+  [[ $output == *'vmft-guest: READY'* ]]
 }
 
 # QEMU 7.2 under TCG loses dirty bits of RAM blocks whose size is a multiple of 256 KiB, and with them guest

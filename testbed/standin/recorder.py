@@ -12,7 +12,7 @@ import time
 RFC5424 = re.compile(r"<(\d+)>1 \S+ \S+ (\S+) (\S+) \S+ (?:-|\[.*?\]) ?(.*)")
 UPTIME = re.compile(r"\[ *(\d+\.\d+)\] ?(.*)")
 # Lines in which the machinery of injection names itself; a failing disk does not announce who breaks it.
-INJECTION = re.compile(r"scsi_debug:|aer_inject|Injecting memory failure|mce: \[Hardware Error\]: Fake")
+INJECTION = re.compile(r"scsi_debug:|  dev_size_mb=|aer_inject|Injecting memory failure|mce: \[Hardware Error\]: Fake")
 HOST_NAME = "host01"
 
 
