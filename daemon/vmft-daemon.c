@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "vmft-daemon-private.h"
 
-#include "vmft-file-source.h"
+#include "vmft-resolver.h"
 
 #define REVIEW_MS     30000
 #define SETTLE_MS     500
@@ -44,7 +44,8 @@ on_incident (guint64 incident_id, gint64 evidence_us, gpointer user_data)
   const VmftIncident *incident;
   g_autoptr (GVariant) record = NULL;
 
-  vmft_decisions_consider (self->decisions, incident_id, evidence_us);
+  if (self->resumed) /* before, neither VMs nor running jobs are known */
+    vmft_decisions_consider (self->decisions, incident_id, evidence_us);
   incident = vmft_detector_lookup_incident (self->detector, incident_id);
   if (incident == NULL)
     return;
@@ -95,13 +96,20 @@ on_finished (guint64 incident_id, gpointer user_data)
 
 /* --- from the hypervisor --- */
 
+static void
+consider_all (VmftDaemon *self)
+{
+  if (self->resumed)
+    vmft_decisions_consider_all (self->decisions);
+}
+
 static gboolean
 on_settled (gpointer user_data)
 {
   VmftDaemon *self = user_data;
 
   self->settle_id = 0;
-  vmft_decisions_consider_all (self->decisions);
+  consider_all (self);
   return G_SOURCE_REMOVE;
 }
 
@@ -144,13 +152,51 @@ on_vm_failed (VmftHypervisor *hypervisor, const char *uuid, const char *reason, 
   think_again_soon (self);
 }
 
-/* Destinations come back, inhibitions end, lead times shrink: none of it says so. */
+/* "/sys/…" and "/proc/…" where the configuration says they are */
+static char *
+pseudo_file (VmftDaemon *self, const char *path)
+{
+  if (g_str_has_prefix (path, "/sys/"))
+    return g_build_filename (vmft_conf_get_string (self->conf, "Daemon", "sysfs"), path + strlen ("/sys/"),
+                             NULL);
+  if (g_str_has_prefix (path, "/proc/"))
+    return g_build_filename (vmft_conf_get_string (self->conf, "Daemon", "proc"), path + strlen ("/proc/"),
+                             NULL);
+  return g_strdup (path);
+}
+
+/* A degraded array, an offline device, a read-only mount: over when the kernel's own state files say so. */
+static void
+check_proofs (VmftDaemon *self)
+{
+  g_autoptr (GPtrArray) incidents = vmft_detector_list_incidents (self->detector);
+
+  for (guint i = 0; i < incidents->len; i++)
+    {
+      const VmftIncident *incident = g_ptr_array_index (incidents, i);
+      g_autofree char *path = vmft_incident_proof_path (incident);
+      g_autofree char *file = path ? pseudo_file (self, path) : NULL;
+      g_autofree char *contents = NULL;
+      g_autoptr (GError) error = NULL;
+
+      if (file == NULL || incident->state == VMFT_INCIDENT_CLEARED)
+        continue;
+      if (!g_file_get_contents (file, &contents, NULL, NULL))
+        g_clear_pointer (&contents, g_free);
+      if (vmft_incident_is_disproved (incident, contents) &&
+          !vmft_detector_clear (self->detector, incident->id, &error))
+        g_warning ("incident %" G_GUINT64_FORMAT " cannot be cleared: %s", incident->id, error->message);
+    }
+}
+
+/* Destinations come back, inhibitions end, lead times shrink, states go: none of it says so. */
 static gboolean
 on_review (gpointer user_data)
 {
   VmftDaemon *self = user_data;
 
-  vmft_decisions_consider_all (self->decisions);
+  check_proofs (self);
+  consider_all (self);
   return G_SOURCE_CONTINUE;
 }
 
@@ -182,7 +228,7 @@ vmft_daemon_set_operation (VmftDaemon *self, VmftOperation operation, GError **e
   g_message ("mode of operation: %s, was %s", vmft_operation_to_string (operation),
              vmft_operation_to_string (self->operation));
   adopt_operation (self, operation);
-  vmft_decisions_consider_all (self->decisions);
+  consider_all (self);
   g_signal_emit (self, signals[SIGNAL_CHANGED], 0);
   return TRUE;
 }
@@ -212,7 +258,7 @@ vmft_daemon_inhibit (VmftDaemon *self, VmftTime until_us, const char *why, GErro
     }
   if (!vmft_guards_inhibit (self->guards, until_us, why, vmft_clock_real_us (self->clock), error))
     return FALSE;
-  vmft_decisions_consider_all (self->decisions);
+  consider_all (self);
   g_signal_emit (self, signals[SIGNAL_CHANGED], 0);
   return TRUE;
 }
@@ -328,6 +374,12 @@ set_links (VmftDaemon *self)
     }
 }
 
+static void
+resolve_locus (VmftLocus *locus, gpointer user_data)
+{
+  vmft_resolver_resolve (vmft_conf_get_string (((VmftDaemon *) user_data)->conf, "Daemon", "sysfs"), locus);
+}
+
 static gboolean
 make_models (VmftDaemon *self, GError **error)
 {
@@ -336,6 +388,7 @@ make_models (VmftDaemon *self, GError **error)
   self->detector = make_detector (self, error);
   if (self->detector == NULL)
     return FALSE;
+  vmft_detector_set_resolver (self->detector, resolve_locus, self);
   self->estimator = vmft_estimator_new (self->store, error);
   if (self->estimator == NULL)
     return FALSE;
@@ -413,7 +466,6 @@ vmft_daemon_start (VmftDaemon *self)
   self->review_id = vmft_clock_add_timer (self->clock, REVIEW_MS, on_review, self, NULL);
   vmft_hypervisor_start (self->hypervisor);
   vmft_pipeline_start (self->pipeline);
-  vmft_decisions_consider_all (self->decisions);
 }
 
 static void

@@ -244,5 +244,7 @@ vmft_facts_get (VmftFacts *self, const VmftLocus *locus, VmftHostFacts *facts)
       return;
     }
   self->locus_devices = devices_upon (self, locus->name, &facts->locus_known);
+  /* until it is known what carries the host, any device may */
+  facts->locus_known = facts->locus_known && self->system_devices != NULL;
   facts->locus_devices = facts->locus_known ? self->locus_devices : NULL;
 }

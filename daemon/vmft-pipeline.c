@@ -96,9 +96,11 @@ end_batch (VmftPipeline *self, gboolean open, gint64 evidence_us)
 {
   g_autoptr (GError) error = NULL;
 
-  if (open && vmft_store_commit (self->store, &error))
-    note_store (self, NULL);
-  else if (open)
+  if (open && !vmft_detector_flush (self->detector, &error))
+    vmft_store_rollback (self->store); /* the cursor must not run ahead of what its lines caused */
+  else if (open && vmft_store_commit (self->store, &error))
+    vmft_detector_mark_saved (self->detector);
+  if (open)
     note_store (self, error);
   self->in_batch = FALSE;
   self->n_batches++;

@@ -6,8 +6,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define CHUNK_SIZE (64 * 1024)
-#define HEAD_SIZE  256 /* the first bytes by which a file is known again */
+#define CHUNK_SIZE                                                                                           \
+  (16 * 1024)         /* bounds a batch, and with it how long an alarm waits for the lines after it */
+#define HEAD_SIZE 256 /* the first bytes by which a file is known again */
 
 struct _VmftTail
 {

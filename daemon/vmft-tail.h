@@ -56,7 +56,7 @@ typedef enum
  * vmft_tail_read:
  * @lines: (element-type VmftSlice): complete lines are appended, without their newline; valid until the next read
  *
- * Reads at most one chunk (64 KiB). Empty lines are left out. Of a line longer than %VMFT_TAIL_MAX_LINE the
+ * Reads at most one chunk (16 KiB). Empty lines are left out. Of a line longer than %VMFT_TAIL_MAX_LINE the
  * rest is dropped and counted.
  */
 VmftTailState vmft_tail_read (VmftTail *self, GArray *lines);

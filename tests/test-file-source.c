@@ -376,7 +376,7 @@ test_backpressure (Fixture *f, gconstpointer data)
   g_source_remove (id);
   g_assert_cmpuint (f->seen->len, ==, 100000);
   g_assert_cmpstr (f->seen->pdata[99999], ==, "line 99999");
-  g_assert_cmpuint (f->largest_batch, <=, 64 * 1024 / 2);
+  g_assert_cmpuint (f->largest_batch, <=, 16 * 1024 / 2);
   g_assert_cmpuint (turns, >=, 5);
 }
 
