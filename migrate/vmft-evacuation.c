@@ -23,6 +23,7 @@ struct _VmftEvacuation
   gpointer next_target_data;
   GCancellable *cancellable;
   GHashTable *aborting; /* ids of steps whose job is to end; "why" as value */
+  guint64 last_id;
   guint timer;
   gboolean announced; /* `finished` was emitted for the steps there are */
 };
@@ -484,7 +485,9 @@ add_step (VmftEvacuation *self, const VmftPlan *plan, const VmftPlanStep *plan_s
 {
   VmftEvacuationStep *step = vmft_evacuation_step_from_plan (plan, plan_step);
 
-  step->id = vmft_store_last_id (self->store, VMFT_STORE_MIGRATIONS) + 1;
+  /* the store's last one is not ours when the record before this could not be written */
+  self->last_id = MAX (self->last_id, vmft_store_last_id (self->store, VMFT_STORE_MIGRATIONS)) + 1;
+  step->id = self->last_id;
   step->planned_us = vmft_clock_real_us (self->clock);
   g_ptr_array_add (self->steps, step);
   record (self, step);
