@@ -4,7 +4,7 @@
 # Source lib/common.sh first.
 
 BUILD_PACKAGES=(gcc libc6-dev meson ninja-build pkg-config libglib2.0-dev libjson-glib-dev libsoup-3.0-dev
-  libvirt-dev libvirt-glib-1.0-dev libsqlite3-dev libsystemd-dev libpcre2-dev python3)
+  libvirt-dev libvirt-glib-1.0-dev libsqlite3-dev libsystemd-dev libpcre2-dev libxml2-dev python3)
 
 # build_configure DIR OPTION...: a build directory; one that is there gets the options set
 build_configure() {
