@@ -80,7 +80,8 @@ vmft_drain_cluster_equal (gconstpointer a, gconstpointer b)
 {
   const VmftDrainCluster *x = a, *y = b;
 
-  return x->n_tokens == y->n_tokens && memcmp (x->tokens, y->tokens, x->n_tokens * sizeof (guint32)) == 0;
+  return x->n_tokens == y->n_tokens &&
+         (x->n_tokens == 0 || memcmp (x->tokens, y->tokens, x->n_tokens * sizeof (guint32)) == 0);
 }
 
 /* Files a cluster that is in no leaf among the evicted; the longest unused of them goes for good. */

@@ -19,10 +19,9 @@ struct _VmftDrainLoad
 {
   VmftDrain *drain;
   GVariant *meta;
-  GArray *nodes;     /* Row */
-  GArray *clusters;  /* Row */
-  GPtrArray *values; /* GBytes in use */
-  char *problem;     /* the first */
+  GArray *nodes;    /* Row */
+  GArray *clusters; /* Row */
+  char *problem;    /* the first */
 };
 
 static void
@@ -52,7 +51,6 @@ vmft_drain_load_begin (const VmftDrainConfig *config, GError **error)
   load->drain = drain;
   load->nodes = rows_new ();
   load->clusters = rows_new ();
-  load->values = g_ptr_array_new_with_free_func ((GDestroyNotify) g_bytes_unref);
   return load;
 }
 
@@ -63,7 +61,6 @@ vmft_drain_load_free (VmftDrainLoad *load)
   g_clear_pointer (&load->meta, g_variant_unref);
   g_array_unref (load->nodes);
   g_array_unref (load->clusters);
-  g_ptr_array_unref (load->values);
   g_free (load->problem);
   g_free (load);
 }
@@ -104,49 +101,22 @@ vmft_drain_load_row (VmftDrainLoad *load, const char *key, GVariant *record)
     problem (load, "unknown row");
 }
 
-/* A store that keeps JSON gives back an array of numbers for an array of bytes. */
+/* Returns: (transfer full) (nullable): the bytes that vmft_drain_escape() made text of. */
 static GBytes *
-bytes_from_list (GVariant *list)
+lookup_bytes (GVariant *record, const char *name)
 {
-  g_autoptr (GByteArray) bytes = g_byte_array_new ();
-  gsize n = g_variant_n_children (list);
+  const char *text = vmft_dict_string (record, name);
 
-  for (gsize i = 0; i < n; i++)
-    {
-      g_autoptr (GVariant) boxed = g_variant_get_child_value (list, i);
-      g_autoptr (GVariant) number = g_variant_get_variant (boxed);
-      guint8 byte;
-
-      if (!g_variant_is_of_type (number, G_VARIANT_TYPE_INT64))
-        return NULL;
-      byte = (guint8) g_variant_get_int64 (number);
-      g_byte_array_append (bytes, &byte, 1);
-    }
-  return g_byte_array_free_to_bytes (g_steal_pointer (&bytes));
+  return text != NULL ? vmft_drain_unescape (text) : NULL;
 }
 
-static const char *
-lookup_bytes (VmftDrainLoad *load, GVariant *record, const char *name, gsize *length)
-{
-  g_autoptr (GVariant) value = g_variant_lookup_value (record, name, NULL);
-  GBytes *bytes = NULL;
-
-  if (value != NULL && g_variant_is_of_type (value, G_VARIANT_TYPE_BYTESTRING))
-    bytes = g_variant_get_data_as_bytes (value);
-  else if (value != NULL && g_variant_is_of_type (value, G_VARIANT_TYPE ("av")))
-    bytes = bytes_from_list (value);
-  if (bytes == NULL)
-    return NULL;
-  g_ptr_array_add (load->values, bytes);
-  return g_bytes_get_data (bytes, length);
-}
-
+/* A store that keeps JSON gives numbers back in whatever integer type. */
 static gboolean
 lookup_u64 (GVariant *record, const char *name, guint64 *number)
 {
   gint64 value = vmft_dict_int64 (record, name, -1);
 
-  *number = (guint64) value;
+  *number = (guint64) MAX (value, 0);
   return value >= 0;
 }
 
@@ -155,7 +125,7 @@ lookup_u32 (GVariant *record, const char *name, guint32 *number)
 {
   gint64 value = vmft_dict_int64 (record, name, -1);
 
-  *number = (guint32) value;
+  *number = (guint32) CLAMP (value, 0, G_MAXUINT32);
   return value >= 0 && value <= G_MAXUINT32;
 }
 
@@ -172,7 +142,8 @@ intern (VmftDrain *drain, const char *text, gsize length)
 {
   g_autofree char *padded = g_malloc0 (length + VMFT_HASH_PADDING);
 
-  memcpy (padded, text, length);
+  if (length > 0)
+    memcpy (padded, text, length);
   return vmft_tokens_intern (drain->tokens, padded, length);
 }
 
@@ -181,9 +152,8 @@ load_node (VmftDrainLoad *load, const Row *row)
 {
   VmftDrain *drain = load->drain;
   guint32 parent = 0, n_tokens = 0, token;
+  g_autoptr (GBytes) text = NULL;
   VmftDrainNode *under;
-  const char *text;
-  gsize length = 0;
   gboolean twice;
 
   if (row->number != drain->nodes->len + 1)
@@ -196,12 +166,12 @@ load_node (VmftDrainLoad *load, const Row *row)
       vmft_drain_node_add (drain, NULL, n_tokens);
       return TRUE;
     }
-  text = lookup_bytes (load, row->record, "token", &length);
-  if (text == NULL || length == 0 || !lookup_u32 (row->record, "parent", &parent) || parent == 0 ||
-      parent >= row->number)
+  text = lookup_bytes (row->record, "token");
+  if (text == NULL || g_bytes_get_size (text) == 0 || !lookup_u32 (row->record, "parent", &parent) ||
+      parent == 0 || parent >= row->number)
     return problem (load, "node %u: has no parent or token", row->number);
   under = g_ptr_array_index (drain->nodes, parent - 1);
-  token = intern (drain, text, length);
+  token = intern (drain, g_bytes_get_data (text, NULL), g_bytes_get_size (text));
   twice = under->children != NULL && g_hash_table_contains (under->children, GUINT_TO_POINTER (token));
   if (!twice)
     vmft_drain_node_add (drain, under, token);
@@ -211,10 +181,11 @@ load_node (VmftDrainLoad *load, const Row *row)
 
 /* Returns: (transfer full): numbers of the words, each with a reference. */
 static GArray *
-intern_words (VmftDrain *drain, const char *text, gsize length)
+intern_words (VmftDrain *drain, GBytes *bytes)
 {
   GArray *words = g_array_new (FALSE, FALSE, sizeof (guint32));
-  gsize start = 0;
+  gsize start = 0, length;
+  const char *text = g_bytes_get_data (bytes, &length);
 
   for (gsize i = 0; i <= length; i++)
     {
@@ -247,18 +218,15 @@ static VmftDrainCluster *
 load_cluster (VmftDrainLoad *load, const Row *row)
 {
   VmftDrain *drain = load->drain;
+  g_autoptr (GBytes) text = lookup_bytes (row->record, "template");
   g_autoptr (GArray) words = NULL;
   VmftDrainCluster *cluster;
   guint32 node = 0;
   gboolean live = FALSE;
-  gsize length = 0;
-  const char *text = lookup_bytes (load, row->record, "template", &length);
 
-  if (text == NULL && length == 0)
-    text = "";
-  if (!lookup_u32 (row->record, "node", &node) || node == 0 || node > drain->nodes->len)
+  if (text == NULL || !lookup_u32 (row->record, "node", &node) || node == 0 || node > drain->nodes->len)
     return NULL;
-  words = intern_words (drain, text, length);
+  words = intern_words (drain, text);
   cluster = vmft_drain_cluster_new ((const guint32 *) (gpointer) words->data, words->len, drain->wildcard);
   cluster->id = row->number;
   cluster->leaf = g_ptr_array_index (drain->nodes, node - 1);
@@ -347,15 +315,17 @@ install (VmftDrain *drain, GPtrArray *clusters)
 static gboolean
 load_meta (VmftDrainLoad *load, GError **error)
 {
-  g_autofree char *fingerprint = vmft_drain_fingerprint (load->drain);
-  const char *text;
-  gsize length = 0;
+  g_autofree char *expected = vmft_drain_fingerprint (load->drain);
+  g_autoptr (GBytes) text = NULL;
 
   if (load->meta == NULL || !lookup_u32 (load->meta, "serial", &load->drain->serial) ||
       !lookup_u64 (load->meta, "used", &load->drain->used))
     return problem (load, "no counters");
-  text = lookup_bytes (load, load->meta, "fingerprint", &length);
-  if (text != NULL && length == strlen (fingerprint) && memcmp (text, fingerprint, length) == 0)
+  text = lookup_bytes (load->meta, "fingerprint");
+  if (text == NULL)
+    return problem (load, "no fingerprint of the settings");
+  if (g_bytes_get_size (text) == strlen (expected) &&
+      memcmp (g_bytes_get_data (text, NULL), expected, strlen (expected)) == 0)
     return TRUE;
   g_set_error (error, VMFT_ERROR, VMFT_ERROR_CONFIG,
                "templates: learned under other settings (depth, similarity, masks, delimiters)");

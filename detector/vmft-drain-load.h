@@ -24,4 +24,15 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (VmftDrainLoad, vmft_drain_load_free)
 /** vmft_drain_fingerprint: Returns: (transfer full): what of the configuration makes two trees differ. */
 char *vmft_drain_fingerprint (VmftDrain *self);
 
+/**
+ * vmft_drain_escape:
+ * @bytes: words of a template, which need not be UTF-8
+ *
+ * Returns: (transfer full): text that JSON can hold; bytes that are no text, and backslashes, are `\\xHH`.
+ */
+char *vmft_drain_escape (const char *bytes, gsize length);
+
+/** vmft_drain_unescape: Returns: (transfer full) (nullable): the bytes again; NULL for a broken escape. */
+GBytes *vmft_drain_unescape (const char *text);
+
 G_END_DECLS

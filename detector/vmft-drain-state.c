@@ -4,6 +4,7 @@
 #include "vmft-drain-private.h"
 #include "vmft-drain-load.h"
 #include "vmft-error.h"
+#include "vmft-utf8.h"
 
 #include <string.h>
 
@@ -26,10 +27,52 @@ vmft_drain_fingerprint (VmftDrain *self)
                           delimiters);
 }
 
-static GVariant *
-bytes_variant (const char *data, gsize length)
+char *
+vmft_drain_escape (const char *bytes, gsize length)
 {
-  return g_variant_new_fixed_array (G_VARIANT_TYPE_BYTE, data, length, 1);
+  GString *text = g_string_sized_new (length + 1);
+
+  for (gsize at = 0; at < length;)
+    {
+      gunichar c;
+      gsize used = vmft_utf8_next (bytes + at, length - at, &c);
+
+      if (c == VMFT_UTF8_OPAQUE || c == '\\' || c == '\0')
+        g_string_append_printf (text, "\\x%02x", (guchar) bytes[at]);
+      else
+        g_string_append_len (text, bytes + at, (gssize) used);
+      at += used;
+    }
+  return g_string_free (text, FALSE);
+}
+
+GBytes *
+vmft_drain_unescape (const char *text)
+{
+  g_autoptr (GByteArray) bytes = g_byte_array_new ();
+
+  for (const char *p = text; *p != '\0'; p++)
+    {
+      guint8 byte = (guint8) *p;
+
+      if (*p == '\\')
+        {
+          if (p[1] != 'x' || !g_ascii_isxdigit (p[2]) || !g_ascii_isxdigit (p[3]))
+            return NULL;
+          byte = (guint8) (g_ascii_xdigit_value (p[2]) * 16 + g_ascii_xdigit_value (p[3]));
+          p += 3;
+        }
+      g_byte_array_append (bytes, &byte, 1);
+    }
+  return g_byte_array_free_to_bytes (g_steal_pointer (&bytes));
+}
+
+static void
+insert_text (GVariantDict *dict, const char *key, const char *bytes, gsize length)
+{
+  g_autofree char *text = vmft_drain_escape (bytes, length);
+
+  g_variant_dict_insert (dict, key, "s", text);
 }
 
 static void
@@ -42,7 +85,7 @@ emit_meta (VmftDrain *self, VmftDrainRowFunc func, gpointer user_data)
   g_variant_dict_init (&dict, NULL);
   g_variant_dict_insert (&dict, "serial", "u", self->serial);
   g_variant_dict_insert (&dict, "used", "t", self->used);
-  g_variant_dict_insert_value (&dict, "fingerprint", bytes_variant (fingerprint, strlen (fingerprint)));
+  insert_text (&dict, "fingerprint", fingerprint, strlen (fingerprint));
   record = g_variant_ref_sink (g_variant_dict_end (&dict));
   func ("meta", record, user_data);
 }
@@ -61,7 +104,7 @@ emit_node (VmftDrain *self, const VmftDrainNode *node, VmftDrainRowFunc func, gp
       const char *token = vmft_tokens_text (self->tokens, node->key, &length);
 
       g_variant_dict_insert (&dict, "parent", "u", node->parent->number);
-      g_variant_dict_insert_value (&dict, "token", bytes_variant (token, length));
+      insert_text (&dict, "token", token, length);
     }
   else
     {
@@ -87,7 +130,7 @@ emit_cluster (VmftDrain *self, VmftDrainCluster *cluster, VmftDrainRowFunc func,
   g_variant_dict_insert (&dict, "used", "t", cluster->used);
   g_variant_dict_insert (&dict, "live", "b", cluster->live);
   g_variant_dict_insert (&dict, "node", "u", cluster->leaf->number);
-  g_variant_dict_insert_value (&dict, "template", bytes_variant (text, length));
+  insert_text (&dict, "template", text, length);
   record = g_variant_ref_sink (g_variant_dict_end (&dict));
   func (key, record, user_data);
 }

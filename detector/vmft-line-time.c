@@ -189,28 +189,26 @@ month_day_time (VmftCursor *cursor, Civil *civil)
          vmft_cursor_skip (cursor, ' ') && clock_time (cursor, civil);
 }
 
+/* The year, this one or a neighbour, that brings the date within half a year of @arrival_us. */
 static VmftTime
 nearest_year (Civil *civil, VmftTime arrival_us)
 {
+  static const int offsets[] = { 0, -1, 1 };
   time_t arrival_s = (time_t) (arrival_us / G_USEC_PER_SEC);
-  VmftTime best = VMFT_TIME_UNKNOWN;
   struct tm now;
 
   if (arrival_us == VMFT_TIME_UNKNOWN || localtime_r (&arrival_s, &now) == NULL)
     return VMFT_TIME_UNKNOWN;
-  for (int year = now.tm_year + 1900, i = 0; i < 3; i++)
+  for (gsize i = 0; i < G_N_ELEMENTS (offsets); i++)
     {
       VmftTime t;
 
-      civil->year = year + (const int[]){ 0, -1, 1 }[i];
+      civil->year = now.tm_year + 1900 + offsets[i];
       t = local_time (civil);
-      if (t != VMFT_TIME_UNKNOWN &&
-          (best == VMFT_TIME_UNKNOWN || ABS (t - arrival_us) < ABS (best - arrival_us)))
-        best = t;
-      if (best != VMFT_TIME_UNKNOWN && ABS (best - arrival_us) < HALF_YEAR_US)
-        break;
+      if (t != VMFT_TIME_UNKNOWN && ABS (t - arrival_us) <= HALF_YEAR_US)
+        return t;
     }
-  return best;
+  return VMFT_TIME_UNKNOWN;
 }
 
 gboolean

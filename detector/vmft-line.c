@@ -405,12 +405,13 @@ vmft_line_split (VmftLine *line, VmftLineFormat format, const char *data, gsize 
 static gint64
 slice_number (VmftSlice slice, gint64 fallback)
 {
-  VmftCursor cursor = { slice.data, slice.data + slice.length };
+  VmftCursor cursor = { slice.data, slice.data };
   gint64 value;
 
-  if (slice.length == 0 || !vmft_cursor_number (&cursor, 1, 18, &value) || cursor.p != cursor.end)
+  if (slice.length == 0)
     return fallback;
-  return value;
+  cursor.end += slice.length;
+  return vmft_cursor_number (&cursor, 1, 18, &value) && cursor.p == cursor.end ? value : fallback;
 }
 
 static VmftSlice

@@ -20,6 +20,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (pcre2_compile_context, pcre2_compile_context_free
 #define MAX_PATTERN     4096
 #define MAX_NAME        16
 #define PROBE_BYTES     512
+#define MAX_PIECES      256
 
 /* Invalid bytes become characters of the last private-use plane while PCRE2 looks at them. */
 #define OPAQUE_BASE ((gunichar) 0x10ff00)
@@ -199,35 +200,50 @@ try_probe (VmftMaskRegex *self, const Mask *mask, GError **error)
   return TRUE;
 }
 
+static gboolean
+probe_piece (VmftMaskRegex *self, const Mask *mask, const char *piece, const char *pattern, GError **error)
+{
+  static const char *const spoilers[] = { "", "!", "g", "\n", "~\x01" };
+
+  for (gsize i = 0; i < 2 * G_N_ELEMENTS (spoilers); i++)
+    {
+      g_string_truncate (self->subject, 0);
+      while (*piece != '\0' && self->subject->len < PROBE_BYTES)
+        g_string_append (self->subject, piece);
+      g_string_append (self->subject, spoilers[i / 2]);
+      if (i % 2 == 1)
+        g_string_append_printf (self->subject, "\x01%s", pattern);
+      if (!try_probe (self, mask, error))
+        return FALSE;
+    }
+  return TRUE;
+}
+
 /* Repeats of what the pattern itself and log lines are made of, each ending in something that spoils the
- * match at the last moment: what makes nested repeats backtrack. */
+ * match at the last moment: what makes nested repeats backtrack. The pattern behind it brings what a match
+ * has to have somewhere, or PCRE2 would not even try. */
 static gboolean
 probe (VmftMaskRegex *self, const Mask *mask, const char *pattern, GError **error)
 {
   static const char *const common[] = { "a",  "A",     "0",       "f",      " ",  ".",   ":",
                                         "-",  "/",     "_",       "\"",     "x1", "aa ", "a,",
                                         "0.", "ab:0 ", "abcdef ", "0123 A", "=",  "(",   "\t" };
-  static const char *const spoilers[] = { "", "!", "g", "\n", "~\x01" };
   g_autoptr (GPtrArray) pieces = g_ptr_array_new_with_free_func (g_free);
 
   g_ptr_array_add (pieces, g_strdup (""));
   for (gsize i = 0; i < G_N_ELEMENTS (common); i++)
     g_ptr_array_add (pieces, g_strdup (common[i]));
-  for (const char *p = pattern; *p != '\0' && pieces->len < 128; p = g_utf8_next_char (p))
-    g_ptr_array_add (pieces, g_strndup (p, (gsize) (g_utf8_next_char (p) - p)));
+  for (const char *p = pattern; *p != '\0' && pieces->len < MAX_PIECES; p = g_utf8_next_char (p))
+    {
+      const char *next = g_utf8_next_char (p), *after = *next != '\0' ? g_utf8_next_char (next) : next;
+
+      g_ptr_array_add (pieces, g_strndup (p, (gsize) (next - p)));
+      g_ptr_array_add (pieces, g_strndup (p, (gsize) (after - p)));
+    }
   for (guint i = 0; i < pieces->len; i++)
     {
-      const char *piece = g_ptr_array_index (pieces, i);
-
-      for (gsize j = 0; j < G_N_ELEMENTS (spoilers); j++)
-        {
-          g_string_truncate (self->subject, 0);
-          while (*piece != '\0' && self->subject->len < PROBE_BYTES)
-            g_string_append (self->subject, piece);
-          g_string_append (self->subject, spoilers[j]);
-          if (!try_probe (self, mask, error))
-            return FALSE;
-        }
+      if (!probe_piece (self, mask, g_ptr_array_index (pieces, i), pattern, error))
+        return FALSE;
     }
   return TRUE;
 }
