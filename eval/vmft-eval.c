@@ -20,6 +20,8 @@ static const struct
     vmft_eval_templates },
   { "runs", "[--learn DIR]… [--json] DIR…", "alarms in recorded kernel-fault runs, and how early they come",
     vmft_eval_runs },
+  { "policy", "[--scenarios N] [--seed N] [--json]", "weight that plans save on simulated hosts",
+    vmft_eval_policy },
 };
 
 static void

@@ -22,4 +22,7 @@ gboolean vmft_eval_templates (int argc, char **argv, GError **error) G_GNUC_WARN
 /** vmft_eval_runs: recorded kernel-fault runs: first alarm, its delay and lead, false alarms. */
 gboolean vmft_eval_runs (int argc, char **argv, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/** vmft_eval_policy: the weight that plans bring away on simulated hosts, beside fixed rules and a clairvoyant. */
+gboolean vmft_eval_policy (int argc, char **argv, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 G_END_DECLS

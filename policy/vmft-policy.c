@@ -135,7 +135,7 @@ static void
 estimate_modes (Mover *mover, const VmftPolicyInput *input, guint n_sharing)
 {
   guint allowed = input->config.modes & mover->pvm->vm->modes & mover->pvm->vm->policy.modes;
-  VmftLink link = VMFT_LINK_DEFAULT;
+  VmftLink link = input->link != NULL ? *input->link : VMFT_LINK_DEFAULT;
 
   link.cap_bps = input->config.bandwidth_bps;
   link.sharing = n_sharing;

@@ -183,6 +183,7 @@ typedef struct
  * @vms: (element-type VmftPolicyVm)
  * @destinations: (element-type VmftDestination)
  * @estimator: (nullable): links, calibration; NULL: #VMFT_LINK_DEFAULT, uncalibrated
+ * @link: (nullable): without an @estimator, the link to every destination, its cap and share apart
  * @facts: (nullable), @state: (nullable)
  */
 typedef struct
@@ -193,6 +194,7 @@ typedef struct
   const GPtrArray *vms;
   const GPtrArray *destinations;
   VmftEstimator *estimator;
+  const VmftLink *link;
   const VmftHostFacts *facts;
   const VmftPolicyState *state;
   VmftPolicyConfig config;
