@@ -150,24 +150,55 @@ fill_nodes (VmftEstimate *estimate, const VmftRunInput *at_p50, const VmftLink *
     }
 }
 
-/* p90 of node times with the VM's own log-normal error on each: by bisection of the mixture. */
+/* P(total <= exp (@ln_s)): node times with the VM's own log-normal error on each. */
+static double
+mixture_below (const double ln_node[VMFT_N_NODES], double sigma, double ln_s)
+{
+  double below = 0.0;
+
+  for (guint k = 0; k < VMFT_N_NODES; k++)
+    below += vmft_node_weight[k] * phi ((ln_s - ln_node[k]) / sigma);
+  return below;
+}
+
+/* p90 of the mixture, by false position with Illinois' halving: a plan needs some thousands of these. */
 static double
 mixture_p90_s (const VmftEstimate *estimate)
 {
-  double low = estimate->total_p50_s, high = 10.0 * estimate->node_s[VMFT_N_NODES - 1];
+  double ln_node[VMFT_N_NODES], low, high, at_low, at_high;
+  gint side = 0;
 
-  for (guint i = 0; i < 30; i++)
+  for (guint k = 0; k < VMFT_N_NODES; k++)
+    ln_node[k] = log (estimate->node_s[k]);
+  low = log (estimate->total_p50_s);
+  high = ln_node[VMFT_N_NODES - 1] + 2.0 * estimate->sigma;
+  at_low = mixture_below (ln_node, estimate->sigma, low) - 0.9;
+  at_high = mixture_below (ln_node, estimate->sigma, high) - 0.9;
+  if (at_low >= 0.0)
+    return estimate->total_p50_s;
+  for (guint i = 0; i < 40 && high - low > 1e-4; i++)
     {
-      double middle = 0.5 * (low + high), below = 0.0;
+      double middle = CLAMP ((low * at_high - high * at_low) / (at_high - at_low), low + 2e-5, high - 2e-5);
+      double value = mixture_below (ln_node, estimate->sigma, middle) - 0.9;
 
-      for (guint k = 0; k < VMFT_N_NODES; k++)
-        below += vmft_node_weight[k] * phi (log (middle / estimate->node_s[k]) / estimate->sigma);
-      if (below < 0.9)
-        low = middle;
+      if (fabs (value) < 1e-5)
+        return exp (middle);
+      if (value < 0.0)
+        {
+          low = middle;
+          at_low = value;
+          at_high *= side < 0 ? 0.5 : 1.0;
+          side = -1;
+        }
       else
-        high = middle;
+        {
+          high = middle;
+          at_high = value;
+          at_low *= side > 0 ? 0.5 : 1.0;
+          side = 1;
+        }
     }
-  return high;
+  return exp (high);
 }
 
 static gboolean
