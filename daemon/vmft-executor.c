@@ -3,6 +3,8 @@
 
 #include "vmft-migrate.h"
 
+#include <math.h>
+
 /* What the evacuation itself does not know about one of its jobs. */
 typedef struct
 {
@@ -107,7 +109,7 @@ step_record (VmftExecutor *self, const VmftEvacuationStep *step)
   GVariantDict dict;
 
   g_variant_dict_init (&dict, base);
-  if (job != NULL && job->remaining_s >= 0.0)
+  if (job != NULL && job->remaining_s >= 0.0 && isfinite (job->remaining_s))
     g_variant_dict_insert (&dict, "remaining_s", "d", job->remaining_s);
   return g_variant_dict_end (&dict);
 }

@@ -42,7 +42,7 @@ vmft_alarm_to_variant (const VmftAlarm *alarm)
   g_auto (GVariantDict) dict = G_VARIANT_DICT_INIT (NULL);
 
   g_variant_dict_insert (&dict, "id", "x", (gint64) alarm->id);
-  g_variant_dict_insert (&dict, "incident", "x", (gint64) alarm->incident_id);
+  g_variant_dict_insert (&dict, "incident_id", "x", (gint64) alarm->incident_id);
   g_variant_dict_insert (&dict, "time_us", "x", alarm->time_us);
   g_variant_dict_insert (&dict, "arrival_us", "x", alarm->arrival_us);
   put_text (&dict, "source", alarm->source);

@@ -223,7 +223,10 @@ on_reading (GObject *object, GAsyncResult *async, gpointer user_data)
       return;
     }
   if (vm != NULL)
-    vmft_inventory_put (self->inventory, vmft_vm_with_sample (vm, sample));
+    {
+      vmft_inventory_put (self->inventory, vmft_vm_with_sample (vm, sample));
+      g_signal_emit_by_name (self, "vm-changed", uuid);
+    }
   g_task_return_pointer (task, sample, g_free);
 }
 
