@@ -33,7 +33,7 @@ def rows(text):
 def sampled(args):
     """every VM has a dirty-rate sample"""
     vms = rows(sys.stdin.read())
-    return 0 if len(vms) == args.n and all(vm.get("n_dirty_samples", 0) > 0 for vm in vms) else 1
+    return 0 if len(vms) == args.n and all(vm.get("dirty_samples", 0) > 0 for vm in vms) else 1
 
 
 def count(_args):
@@ -105,9 +105,9 @@ def show(args):
         f"evidence complete, plan {plan['id']}: {plan['reason']}; lead left p10 {seconds(plan['lead_p10_s'])}, "
         f"p50 {seconds(plan['lead_p50_s'])}, p90 {seconds(plan['lead_p90_s'])}",
     )
-    for step in plan["steps"]:
-        line.add(made + 1e-6, f"  {step['name']}: {step['reason']}")
-        line.add(made + 2e-6, f"    estimates alone on the link: {describe_estimates(step)}")
+    for i, step in enumerate(plan["steps"]):
+        line.add(made + (2 * i + 1) * 1e-6, f"  {step['name']}: {step['reason']}")
+        line.add(made + (2 * i + 2) * 1e-6, f"    {step['name']} alone on the link: {describe_estimates(step)}")
 
     good = set()
     last = zero
@@ -127,7 +127,7 @@ def show(args):
     line.add(args.expect_failure, "the recorded failure of the disk")
     line.show()
 
-    reaction = story.get("reaction_s")
+    reaction = plan.get("evidence_to_call_s")
     if reaction is not None:
         print(f"\nfrom the line that completes the evidence to the first migrate call: {1e3 * reaction:.1f} ms")
     modes = sorted({step["mode"] for step in plan["steps"]})
