@@ -19,7 +19,8 @@ HOST_DIRS=(etc/libvirt var/lib/libvirt var/log/libvirt var/cache/libvirt run)
 
 STATE=${VMFT_TESTBED_DIR:-/run/vmft-testbed}
 STATE_MARK=.vmft-testbed
-SPAWNING= # the host that is being started
+STARTING= # set while "up" is at work
+SPAWNING= # the host that it is starting
 
 host_root() {
   printf '%s/%s/root\n' "$STATE" "$1"
@@ -181,21 +182,30 @@ host_install_hooks() {
   cp -a -- "$2/." "$(host_root "$1")/etc/libvirt/hooks/"
 }
 
-# "up" was interrupted or failed. A host that has just been forked is waited for: it is not on record yet.
+# "up" was interrupted or failed. A host that has just been forked is waited for: it is not on record yet. Hosts
+# that were up before are none of its business.
 hosts_abandon() {
   trap '' INT TERM HUP
   [[ -z $SPAWNING ]] || host_settle "$SPAWNING"
-  hosts_down
+  if [[ -n $STARTING ]]; then
+    hosts_down
+  elif [[ -d $STATE ]]; then
+    rmdir --ignore-fail-on-non-empty "$STATE"
+  fi
 }
 
-# hosts_up HOOKS: with the state directory locked
-hosts_up() {
-  local hooks=$1 host
-  host_alive A && host_alive B && host_answers A && host_answers B && return
+hosts_guard() {
   trap 'exit 130' INT
   trap 'exit 143' TERM
   trap 'exit 129' HUP
   trap hosts_abandon EXIT
+}
+
+# hosts_up HOOKS: with the state directory locked, after hosts_guard
+hosts_up() {
+  local hooks=$1 host
+  host_alive A && host_alive B && host_answers A && host_answers B && return
+  STARTING=yes
   : >>"$STATE/$STATE_MARK"
   hosts_kill
   mkdir -p "$STATE/shared"
@@ -214,7 +224,7 @@ hosts_up() {
     wait_until 30 host_answers "$host" ||
       die "libvirtd of host $host does not answer: $(tail -n 5 "$STATE/$host/init.log")"
   done
-  trap - INT TERM HUP EXIT
+  STARTING=
 }
 
 # host_kill A|B: end the host's first process, which ends all others in it, and wait until they have gone
@@ -222,7 +232,8 @@ host_kill() {
   local host=$1 name process
   [[ ! -s $STATE/$host/unshare.pid ]] || host_settle "$host"
   for name in init unshare; do
-    process=$(host_process "$host" "$name") || continue
+    process=$(host_process "$host" "$name")
+    [[ -n $process ]] || continue
     # shellcheck disable=SC2086 # two fields
     process_kill KILL $process
     # shellcheck disable=SC2086

@@ -42,36 +42,49 @@ expect_equal() {
 
 new_testbed() {
   [[ $EUID -eq 0 ]] || skip "needs root"
-  VMFT_TESTBED_DIR=$(mktemp -d /tmp/vmft-test.XXXXXX)
+  VMFT_TESTBED_DIR=$(mktemp -u /tmp/vmft-test.XXXXXX)
   export VMFT_TESTBED_DIR
-  NAMESPACES=()
+  NOTED=()
   trap 'status=$?; "$TWO_HOSTS" down; exit $status' EXIT
   trap 'exit 130' INT
   trap 'exit 143' TERM
 }
 
-# Remember the namespaces that the hosts live in now.
-note_namespaces() {
-  local host kind
+# process_start PID: what tells it from a later process of the same number
+process_start() {
+  sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d ' ' -f 20
+}
+
+# Remember what runs inside the hosts now, QEMUs above all, whose environment is libvirt's and not ours.
+# (Their namespaces would not do: the kernel gives their numbers to the next testbed.)
+note_processes() {
+  local host namespace link pid start
   for host in A B; do
-    for kind in pid mnt net uts ipc; do
-      NAMESPACES+=("$("$TWO_HOSTS" exec "$host" readlink "/proc/self/ns/$kind")")
+    namespace=$("$TWO_HOSTS" exec "$host" readlink /proc/self/ns/pid)
+    for link in /proc/[0-9]*/ns/pid; do
+      [[ $(readlink "$link" 2>/dev/null) == "$namespace" ]] || continue
+      pid=${link#/proc/} pid=${pid%%/*}
+      start=$(process_start "$pid")
+      [[ -z $start ]] || NOTED+=("$pid $start")
     done
   done
 }
 
-# Processes of this testbed: all inherit its variable, except QEMUs, whose environment is libvirt's; but those are
-# in its namespaces.
+# Processes of this testbed: whatever inherited its variable, and those noted above.
 processes_left() {
-  local link
+  local process
   env -u VMFT_TESTBED_DIR grep -lsz "^VMFT_TESTBED_DIR=$VMFT_TESTBED_DIR\$" /proc/[0-9]*/environ
-  ((${#NAMESPACES[@]} == 0)) ||
-    for link in /proc/[0-9]*/ns/{pid,mnt,net,uts,ipc}; do
-      printf '%s\n' "$link"
-    done | xargs readlink 2>/dev/null | grep -F "$(printf '%s\n' "${NAMESPACES[@]}")"
+  for process in "${NOTED[@]}"; do
+    [[ $(process_start "${process% *}") != "${process#* }" ]] || echo "$process"
+  done
 }
 
 expect_nothing_left() {
+  # What was killed a moment ago may take another to be gone.
+  for _ in {1..50}; do
+    [[ -n $(processes_left) ]] || break
+    sleep 0.1
+  done
   expect_equal "processes left" "" "$(processes_left)"
   expect_equal "mounts left" "" "$(grep -F "$VMFT_TESTBED_DIR" /proc/mounts)"
   expect_equal "loop devices left" "" "$(losetup -l -n -O BACK-FILE | grep -F "$VMFT_TESTBED_DIR")"

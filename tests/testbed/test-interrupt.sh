@@ -20,7 +20,6 @@ interrupt() {
 
 new_testbed
 expect "up" "$TWO_HOSTS" up # packages are there from now on
-note_namespaces
 expect "down" "$TWO_HOSTS" down
 expect_nothing_left
 for signal in INT TERM KILL; do
