@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # The guest of the two hosts: its kernel and initramfs, its domain XML, and how it is started.
 
-GUEST_PACKAGES=(linux-image-amd64 qemu-system-x86 gcc libc6-dev cpio python3 xz-utils)
+GUEST_PACKAGES=(linux-image-amd64 qemu-system-x86 gcc libc6-dev cpio python3)
 GUEST_MACHINE=pc-i440fx-7.2
 # What the guest's kernel and its one program need beside the data that they are asked to hold.
 GUEST_OVERHEAD_MIB=80
