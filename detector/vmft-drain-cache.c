@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#define N_SETS     4096
+#define N_SETS     2048
 #define N_WAYS     2
 #define TEXT_BYTES 280
 
@@ -29,12 +29,6 @@ struct _VmftDrainCache
   Entry entries[N_SETS][N_WAYS];
 };
 
-VmftDrainCache *
-vmft_drain_cache_new (void)
-{
-  return g_new0 (VmftDrainCache, 1);
-}
-
 void
 vmft_drain_cache_free (VmftDrainCache *cache)
 {
@@ -42,16 +36,19 @@ vmft_drain_cache_free (VmftDrainCache *cache)
 }
 
 gsize
-vmft_drain_cache_memory_bytes (void)
+vmft_drain_cache_memory_bytes (const VmftDrainCache *cache)
 {
-  return sizeof (VmftDrainCache);
+  return cache != NULL ? sizeof *cache : 0;
 }
 
 VmftDrainCluster *
 vmft_drain_cache_find (VmftDrain *self, guint64 hash)
 {
-  const guint64 *hashes = self->cache->hashes[hash % N_SETS];
+  const guint64 *hashes;
 
+  if (G_UNLIKELY (self->cache == NULL))
+    return NULL;
+  hashes = self->cache->hashes[hash % N_SETS];
   for (guint way = 0; way < N_WAYS; way++)
     {
       const Entry *e = &self->cache->entries[hash % N_SETS][way];
@@ -67,12 +64,17 @@ vmft_drain_cache_find (VmftDrain *self, guint64 hash)
 void
 vmft_drain_cache_put (VmftDrain *self, guint64 hash, VmftDrainCluster *cluster)
 {
-  guint64 *hashes = self->cache->hashes[hash % N_SETS];
-  guint way = hashes[0] == hash ? 0 : hashes[1] == hash ? 1 : (hash >> 60) % N_WAYS;
-  Entry *e = &self->cache->entries[hash % N_SETS][way];
+  guint64 *hashes;
+  guint way;
+  Entry *e;
 
   if (self->masked_length > TEXT_BYTES)
     return;
+  if (self->cache == NULL)
+    self->cache = g_new0 (VmftDrainCache, 1);
+  hashes = self->cache->hashes[hash % N_SETS];
+  way = hashes[0] == hash ? 0 : hashes[1] == hash ? 1 : (hash >> 60) % N_WAYS;
+  e = &self->cache->entries[hash % N_SETS][way];
   hashes[way] = hash;
   e->leaf = cluster->leaf;
   e->leaf_version = cluster->leaf->version;

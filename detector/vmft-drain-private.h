@@ -67,11 +67,11 @@ struct _VmftDrain
   VmftDrainList live, evicted;
   guint32 serial;
   guint64 used;
-  guint64 version;      /* the last given to a leaf */
-  guint64 tree_version; /* changes when a node is added: lines may go another way */
-  VmftDrainCache *cache;
-  GArray *unsaved;   /* ids of clusters */
-  GArray *forgotten; /* ids */
+  guint64 version;       /* the last given to a leaf */
+  guint64 tree_version;  /* changes when a node is added: lines may go another way */
+  VmftDrainCache *cache; /* (nullable): made when there is something to put in */
+  GArray *unsaved;       /* ids of clusters */
+  GArray *forgotten;     /* ids */
   guint saved_nodes;
   char *masked; /* the line at hand, with padding */
   gsize masked_length;
@@ -123,10 +123,9 @@ gboolean vmft_drain_cluster_equal (gconstpointer a, gconstpointer b);
 const char *vmft_drain_cluster_text (VmftDrain *self, VmftDrainCluster *cluster, gsize *length);
 
 /* vmft-drain-cache.c: which cluster an exact masked line belongs to, while nothing has changed. */
-VmftDrainCache *vmft_drain_cache_new (void);
 void vmft_drain_cache_free (VmftDrainCache *cache);
 VmftDrainCluster *vmft_drain_cache_find (VmftDrain *self, guint64 hash);
 void vmft_drain_cache_put (VmftDrain *self, guint64 hash, VmftDrainCluster *cluster);
-gsize vmft_drain_cache_memory_bytes (void);
+gsize vmft_drain_cache_memory_bytes (const VmftDrainCache *cache);
 
 G_END_DECLS

@@ -93,7 +93,6 @@ vmft_drain_new (const VmftDrainConfig *config, GError **error)
   self->nodes = g_ptr_array_new_with_free_func (vmft_drain_node_free);
   self->by_id = g_hash_table_new (NULL, NULL);
   self->evicted_by_tokens = g_hash_table_new (vmft_drain_cluster_hash, vmft_drain_cluster_equal);
-  self->cache = vmft_drain_cache_new ();
   self->unsaved = g_array_new (FALSE, FALSE, sizeof (guint32));
   self->forgotten = g_array_new (FALSE, FALSE, sizeof (guint32));
   self->masked = g_malloc0 (vmft_mask_bound (VMFT_DRAIN_MAX_LINE_BYTES) + VMFT_HASH_PADDING);
@@ -124,7 +123,7 @@ vmft_drain_free (VmftDrain *self)
   g_hash_table_unref (self->evicted_by_tokens);
   g_ptr_array_unref (self->roots);
   g_ptr_array_unref (self->nodes);
-  vmft_drain_cache_free (self->cache);
+  g_clear_pointer (&self->cache, vmft_drain_cache_free);
   vmft_tokens_free (self->tokens);
   g_array_unref (self->unsaved);
   g_array_unref (self->forgotten);
@@ -435,7 +434,8 @@ vmft_drain_n_clusters (VmftDrain *self)
 gsize
 vmft_drain_memory_bytes (VmftDrain *self)
 {
-  gsize bytes = sizeof *self + vmft_tokens_memory_bytes (self->tokens) + vmft_drain_cache_memory_bytes ();
+  gsize bytes =
+      sizeof *self + vmft_tokens_memory_bytes (self->tokens) + vmft_drain_cache_memory_bytes (self->cache);
 
   bytes += vmft_mask_bound (VMFT_DRAIN_MAX_LINE_BYTES) + self->scratch->allocated_len;
   for (guint i = 0; i < self->nodes->len; i++)

@@ -216,6 +216,8 @@ vmft_mask_default (const char *text, gsize length, char *out)
   Scan scan = { .s = (const guint8 *) text, .n = length, .out = out };
   gsize p = 0;
 
+  if (length == 0)
+    return 0;
   while (p < length)
     {
       Window w;

@@ -32,7 +32,8 @@ new_drain (void)
 static VmftDrainMatch
 add_random (VmftDrain *drain, GRand *rand)
 {
-  static const char *const words[] = { "a", "b", "c", "d", "e", "f1", "<:*:>", "7", "\xff", "caf\xc3\xa9" };
+  static const char *const words[] = { "a",     "b", "c",    "d",           "e",          "f1",
+                                       "<:*:>", "7", "\xff", "caf\xc3\xa9", "\\x\x01\x7f" };
   g_autoptr (GString) line = g_string_new (NULL);
   VmftDrainMatch match;
 
@@ -90,7 +91,19 @@ save_to (VmftDrain *drain, VmftStore *store)
   vmft_drain_mark_saved (drain);
 }
 
-/* Rows that changed, put over those before, are the whole state. */
+static gboolean
+copy_as_json (const char *key, VmftTime time_us, GVariant *record, gpointer user_data)
+{
+  g_autofree char *json = vmft_json_from_variant (record, FALSE);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) back = vmft_json_to_variant (json, &error);
+
+  g_assert_no_error (error);
+  g_assert_true (vmft_store_put (user_data, VMFT_STORE_TEMPLATES, key, time_us, back, &error));
+  return TRUE;
+}
+
+/* Rows that changed, put over those before, are the whole state, also where the store keeps them as JSON. */
 static void
 test_store (void)
 {
@@ -109,10 +122,13 @@ test_store (void)
         save_to (stopped, store);
       if (i % 91 == 0)
         {
+          g_autoptr (VmftStore) disk = vmft_memory_store_new ();
           g_autoptr (GBytes) before = vmft_drain_save (stopped), after = NULL;
 
+          g_assert_true (vmft_store_foreach (store, VMFT_STORE_TEMPLATES, VMFT_STORE_BY_KEY, 0, copy_as_json,
+                                             disk, NULL));
           vmft_drain_free (g_steal_pointer (&stopped));
-          stopped = vmft_drain_store_load (&config, store, &error);
+          stopped = vmft_drain_store_load (&config, disk, &error);
           g_assert_no_error (error);
           after = vmft_drain_save (stopped);
           g_assert_true (g_bytes_equal (before, after));
