@@ -26,6 +26,7 @@ struct _VmftDecisions
   VmftOperation operation;
   double replan_interval_s;
   GHashTable *decisions; /* incident id -> Decision */
+  guint64 last_plan_id;  /* given by this run, whether the store took it or not */
 };
 
 static void
@@ -119,7 +120,8 @@ decide (VmftDecisions *self, Decision *decision, const VmftIncident *incident)
     return;
   g_free (decision->digest);
   decision->digest = g_steal_pointer (&digest);
-  decision->plan_id = plan->id = vmft_store_last_id (self->store, VMFT_STORE_PLANS) + 1;
+  self->last_plan_id = MAX (self->last_plan_id, vmft_store_last_id (self->store, VMFT_STORE_PLANS)) + 1;
+  decision->plan_id = plan->id = self->last_plan_id;
   record = g_variant_ref_sink (plan_record (self, plan, incident, decision, execute, decision->digest));
   keep_plan (self, plan, record);
   if (execute)
