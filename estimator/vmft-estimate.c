@@ -234,8 +234,9 @@ static void
 fill_downtime (VmftEstimate *estimate, const VmftRun *run, const VmftLoad *load)
 {
   estimate->downtime_p50_s = run->downtime_s;
-  estimate->downtime_p90_s = run->postcopy_s > 0.0 ? 4.0 * run->downtime_s
-                                                   : MAX (1.3 * run->downtime_s, 1.15 * load->max_downtime_s);
+  estimate->downtime_p90_s = run->postcopy_s > 0.0
+                                 ? 4.0 * run->downtime_s
+                                 : MAX (1.3 * run->downtime_s, 1.15 * vmft_load_downtime_s (load));
 }
 
 void

@@ -13,7 +13,7 @@ G_BEGIN_DECLS
  * @memory_bytes: RAM the guest has (balloon)
  * @resident_bytes: of it in use: RSS plus swap of its QEMU without QEMU's own share; 0 when unknown: all RAM
  * @hugepages: everything is sent, touched or not
- * @max_downtime_s: QEMU's downtime limit for the job
+ * @max_downtime_s: QEMU's downtime limit for the job; 0 for its default of 0.3
  * @xbzrle_cache_bytes: the cache the job will get; 0 for one that holds the working set
  * @xbzrle_factor: bytes sent per byte dirtied from the second resend on; 0 for the prior
  * @source_free_bytes: memory the source can spare for the cache; 0 when unknown
@@ -45,6 +45,9 @@ typedef struct
 
 #define VMFT_LOAD_DEFAULT                                                                                    \
   ((VmftLoad){ .max_downtime_s = 0.3, .auto_converge_initial = 20, .auto_converge_increment = 10 })
+
+/** vmft_load_downtime_s: Returns: the downtime limit the job will have. */
+double vmft_load_downtime_s (const VmftLoad *load);
 
 /** vmft_load_volume_bytes: Returns: V, the memory to send at first pass. */
 double vmft_load_volume_bytes (const VmftLoad *load);

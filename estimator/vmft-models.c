@@ -13,6 +13,13 @@
 #define STOP_S              0.03  /* stop, last page, start */
 
 double
+vmft_load_downtime_s (const VmftLoad *load)
+{
+  return isfinite (load->max_downtime_s) && load->max_downtime_s > 0.0 ? load->max_downtime_s
+                                                                       : VMFT_LOAD_DEFAULT.max_downtime_s;
+}
+
+double
 vmft_load_volume_bytes (const VmftLoad *load)
 {
   double memory = isfinite (load->memory_bytes) ? MAX (0.0, load->memory_bytes) : 0.0;
@@ -110,13 +117,13 @@ stop_time_s (const VmftRunInput *input, guint rounds, double last_round_s)
 {
   gboolean shrunk = input->mode == VMFT_MODE_XBZRLE && rounds + input->resends > 2;
 
-  return MAX (shrunk ? 0.0 : 0.6 * input->load->max_downtime_s, last_round_s + STOP_S);
+  return MAX (shrunk ? 0.0 : 0.6 * vmft_load_downtime_s (input->load), last_round_s + STOP_S);
 }
 
 static void
 run_precopy_rounds (VmftRun *run, const VmftRunInput *input)
 {
-  double limit_bytes = input->bandwidth_bps * input->load->max_downtime_s;
+  double limit_bytes = input->bandwidth_bps * vmft_load_downtime_s (input->load);
   double pending = dirtied (input, 0.0, input->first_round_s + run->total_s);
   Throttle throttle = { 0 };
 
@@ -163,7 +170,7 @@ run_postcopy_tail (VmftRun *run, const VmftRunInput *input)
   run->rounds++;
   run->total_s += tail_s;
   /* a guest that is nearly clean after the first pass finishes, as pre-copy does, before the switch comes */
-  if (pending <= input->bandwidth_bps * input->load->max_downtime_s)
+  if (pending <= input->bandwidth_bps * vmft_load_downtime_s (input->load))
     {
       run->downtime_s = stop_time_s (input, run->rounds, tail_s);
       run->total_s += STOP_S;

@@ -12,6 +12,7 @@ void
 vmft_arrival_init (VmftArrival *self, const VmftLead *lead, double guard_s)
 {
   self->no_deadline = lead == NULL;
+  self->lag = 0.0;
   for (guint i = 0; i < VMFT_ARRIVAL_N_POINTS; i++)
     self->survival[i] = lead ? vmft_lead_survival (lead, exp (LN_FIRST_S + i * LN_STEP) + guard_s) : 1.0;
 }
@@ -99,6 +100,24 @@ vmft_completion_p_arrive (const VmftCompletion *self, const VmftArrival *arrival
       p += vmft_node_weight[k] * at;
     }
   return CLAMP (p, 0.0, 1.0);
+}
+
+void
+vmft_completion_add_lag (VmftCompletion *self, const VmftQueueItem *item, double lag)
+{
+  for (guint k = 0; lag > 0.0 && k < VMFT_N_NODES; k++)
+    self->node_s[k] += lag * item->node_s[k];
+}
+
+double
+vmft_completion_p_item (const VmftCompletion *self, const VmftQueueItem *item, const VmftArrival *arrival)
+{
+  VmftCompletion done = *self;
+
+  if (arrival->lag <= 0.0)
+    return MIN (vmft_completion_p_arrive (self, arrival), item->cap);
+  vmft_completion_add_lag (&done, item, arrival->lag);
+  return MIN (vmft_completion_p_arrive (&done, arrival), item->cap);
 }
 
 void

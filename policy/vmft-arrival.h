@@ -9,12 +9,18 @@ G_BEGIN_DECLS
 #define VMFT_ARRIVAL_N_POINTS 512
 
 /**
- * VmftArrival: P(L > e + t + guard | L > e) tabulated over ln t, because a joint plan asks for it some hundred
+ * VmftArrival:
+ * @no_deadline: everything arrives
+ * @lag: k moves that share the link get through as much as one alone, but each of them slower: by this much of its
+ *   own time in the queue it ends later than in a queue of one after another; (k - 1) / 2, 0 for one at a time
+ *
+ * P(L > e + t + guard | L > e) tabulated over ln t, because a joint plan asks for it some hundred
  * thousand times.
  */
 typedef struct
 {
   gboolean no_deadline;
+  double lag;
   double survival[VMFT_ARRIVAL_N_POINTS];
 } VmftArrival;
 
@@ -56,6 +62,14 @@ void vmft_completion_add (VmftCompletion *self, const VmftQueueItem *item);
 
 /** vmft_completion_p_arrive: Returns: P(what completes then arrives in time), errors integrated over. */
 double vmft_completion_p_arrive (const VmftCompletion *self, const VmftArrival *arrival);
+
+/** vmft_completion_add_lag: what the last @item of the set still needs when it has shared the link. */
+void vmft_completion_add_lag (VmftCompletion *self, const VmftQueueItem *item, double lag);
+
+/** vmft_completion_p_item: Returns: P(@item arrives in time), it being the last one of the set. */
+double vmft_completion_p_item (const VmftCompletion *self,
+                               const VmftQueueItem *item,
+                               const VmftArrival *arrival);
 
 /** vmft_completion_quantiles: @p50_s, @p90_s: (out): of the completion time; infinite when it may never come. */
 void vmft_completion_quantiles (const VmftCompletion *self, double *p50_s, double *p90_s);

@@ -171,7 +171,7 @@ evaluate (const Problem *problem, VmftChoice *choice, gboolean exact, guint n_ex
       double p;
 
       vmft_completion_add (&done, &problem->items[i]);
-      p = MIN (vmft_completion_p_arrive (&done, problem->arrival), problem->items[i].cap);
+      p = vmft_completion_p_item (&done, &problem->items[i], problem->arrival);
       choice->p_arrive[i] = p;
       choice->all_fit = choice->all_fit && p >= problem->confidence;
     }
@@ -193,11 +193,19 @@ disturbance_of (const Problem *problem, const guint *option)
 static gboolean
 all_fit (const Problem *problem, const guint *option)
 {
+  const VmftQueueItem *longest = NULL;
   VmftCompletion done;
 
   vmft_completion_init (&done, problem->offset_s);
   for (guint i = 0; i < problem->n; i++)
-    vmft_completion_add (&done, &problem->candidates[i].options[option[i]].item);
+    {
+      const VmftQueueItem *item = &problem->candidates[i].options[option[i]].item;
+
+      vmft_completion_add (&done, item);
+      if (longest == NULL || item->node_s[VMFT_N_NODES / 2] > longest->node_s[VMFT_N_NODES / 2])
+        longest = item;
+    }
+  vmft_completion_add_lag (&done, longest, problem->arrival->lag);
   return vmft_completion_p_arrive (&done, problem->arrival) >= problem->confidence;
 }
 

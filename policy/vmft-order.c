@@ -6,10 +6,11 @@
 #define WINDOW         8
 #define WINDOW_MAX_VMS 64 /* beyond it the windows would take longer than a plan may */
 
+/* Of @item, the last one of the set that @done is through with. */
 static double
-worth (const VmftQueueItem *item, double p_arrive)
+worth (const VmftQueueItem *item, const VmftCompletion *done, const VmftArrival *arrival)
 {
-  return item->weight * MIN (p_arrive, item->cap);
+  return item->weight * vmft_completion_p_item (done, item, arrival);
 }
 
 static double
@@ -25,7 +26,7 @@ value_of_order (const VmftQueueItem *items,
   for (guint i = 0; i < n; i++)
     {
       vmft_completion_add (&done, &items[order[i]]);
-      sum += worth (&items[order[i]], vmft_completion_p_arrive (&done, arrival));
+      sum += worth (&items[order[i]], &done, arrival);
     }
   return sum;
 }
@@ -65,7 +66,10 @@ order_exactly (const VmftQueueItem *items,
 
           if (!(set & (1u << i)))
             continue;
-          value = best[set & ~(1u << i)] + worth (&items[given[i]], p);
+          /* alone on the link all of a set share its completion; moves that share the link add their own lag */
+          value = best[set & ~(1u << i)] + (arrival->lag > 0.0
+                                                ? worth (&items[given[i]], &done[set], arrival)
+                                                : items[given[i]].weight * MIN (p, items[given[i]].cap));
           /* ties: the order of equals stays that of the input */
           if (value >= best[set])
             {
@@ -111,7 +115,6 @@ exchange_neighbours (const VmftQueueItem *items,
   for (guint i = 0; i + 1 < n; i++)
     {
       const VmftQueueItem *a = &items[order[i]], *b = &items[order[i + 1]];
-      double p_a, p_b, p_both;
 
       first = before;
       vmft_completion_add (&first, a);
@@ -119,10 +122,8 @@ exchange_neighbours (const VmftQueueItem *items,
       vmft_completion_add (&second, b);
       both = first;
       vmft_completion_add (&both, b);
-      p_a = vmft_completion_p_arrive (&first, arrival);
-      p_b = vmft_completion_p_arrive (&second, arrival);
-      p_both = vmft_completion_p_arrive (&both, arrival);
-      if (worth (b, p_b) + worth (a, p_both) > worth (a, p_a) + worth (b, p_both) + 1e-12)
+      if (worth (b, &second, arrival) + worth (a, &both, arrival) >
+          worth (a, &first, arrival) + worth (b, &both, arrival) + 1e-12)
         {
           guint swapped = order[i];
 

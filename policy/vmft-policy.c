@@ -9,106 +9,6 @@
 
 #include <math.h>
 
-#define DIRTY_SAMPLE_MAX_AGE_S (6.0 * 3600.0)
-
-static const char *const operation_names[] = { "observe", "advise", "act" };
-static const char *const fallback_names[] = { "fastest", "alert", "save" };
-
-static gboolean
-name_to_index (const char *const *names, guint n, const char *text, guint *index)
-{
-  for (guint i = 0; text != NULL && i < n; i++)
-    if (g_str_equal (text, names[i]))
-      {
-        *index = i;
-        return TRUE;
-      }
-  return FALSE;
-}
-
-const char *
-vmft_operation_to_string (VmftOperation operation)
-{
-  g_return_val_if_fail ((guint) operation < G_N_ELEMENTS (operation_names), "observe");
-  return operation_names[operation];
-}
-
-gboolean
-vmft_operation_from_string (const char *text, VmftOperation *operation)
-{
-  guint index = 0;
-  gboolean known = name_to_index (operation_names, G_N_ELEMENTS (operation_names), text, &index);
-
-  if (known)
-    *operation = (VmftOperation) index;
-  return known;
-}
-
-const char *
-vmft_fallback_to_string (VmftFallback fallback)
-{
-  g_return_val_if_fail ((guint) fallback < G_N_ELEMENTS (fallback_names), "fastest");
-  return fallback_names[fallback];
-}
-
-gboolean
-vmft_fallback_from_string (const char *text, VmftFallback *fallback)
-{
-  guint index = 0;
-  gboolean known = name_to_index (fallback_names, G_N_ELEMENTS (fallback_names), text, &index);
-
-  if (known)
-    *fallback = (VmftFallback) index;
-  return known;
-}
-
-VmftPolicyVm *
-vmft_policy_vm_new (VmftVm *vm, VmftTime now_us)
-{
-  VmftPolicyVm *self = g_new0 (VmftPolicyVm, 1);
-
-  self->vm = vmft_vm_ref (vm);
-  self->load = VMFT_LOAD_DEFAULT;
-  self->load.uuid = vm->uuid;
-  self->load.memory_bytes = (double) vm->memory_bytes;
-  self->load.resident_bytes = (double) vm->resident_bytes;
-  self->load.kvm = vm->kvm;
-  if (vm->policy.max_downtime_ms > 0)
-    self->load.max_downtime_s = vm->policy.max_downtime_ms / 1e3;
-  else
-    self->load.max_downtime_s = 0.0; /* the plan's configuration decides */
-  vmft_dirty_curve_fit (&self->load.curve, (const VmftDirtySample *) (gpointer) vm->dirty_samples->data,
-                        vm->dirty_samples->len, (double) vm->memory_bytes, now_us, DIRTY_SAMPLE_MAX_AGE_S);
-  return self;
-}
-
-void
-vmft_policy_vm_free (VmftPolicyVm *vm)
-{
-  vmft_vm_unref (vm->vm);
-  g_free (vm);
-}
-
-VmftDestination *
-vmft_destination_new (const char *name)
-{
-  VmftDestination *self = g_new0 (VmftDestination, 1);
-
-  self->name = g_strdup (name);
-  self->reachable = TRUE;
-  self->weight = 1.0;
-  return self;
-}
-
-void
-vmft_destination_free (VmftDestination *destination)
-{
-  g_free (destination->name);
-  g_free (destination->suspect_reason);
-  g_strfreev (destination->same_storage);
-  g_free (destination);
-}
-
 /* --- one VM on its way into the plan --- */
 
 typedef struct
@@ -157,6 +57,18 @@ estimate_modes (Mover *mover, const VmftPolicyInput *input, guint n_sharing)
     }
 }
 
+static gboolean
+is_pressure (const VmftPolicyInput *input)
+{
+  return input->incident != NULL && input->incident->fault_class == VMFT_CLASS_PRESSURE;
+}
+
+static double
+deficit_bytes (const VmftPolicyInput *input)
+{
+  return input->facts != NULL ? input->facts->pressure_deficit_bytes : 0.0;
+}
+
 static void
 mover_init (Mover *mover,
             const VmftPolicyVm *pvm,
@@ -169,26 +81,9 @@ mover_init (Mover *mover,
   if (mover->load.max_downtime_s <= 0.0)
     mover->load.max_downtime_s = input->config.max_downtime_s;
   mover->load.xbzrle_cache_bytes = input->config.xbzrle_cache_bytes;
-  mover->load.pressure = input->incident != NULL && input->incident->fault_class == VMFT_CLASS_PRESSURE;
+  mover->load.pressure = is_pressure (input);
   if (input->facts != NULL)
     mover->load.source_free_bytes = input->facts->free_bytes;
-}
-
-/* What is the move's own of the error of an estimate. A calibrated p90 outweighs the models' opinion of themselves. */
-static double
-own_sigma (const VmftEstimate *estimate)
-{
-  static const double z90 = 1.2815515655446004;
-  const double *node = estimate->node_s;
-  double total, shared;
-
-  if (estimate->calibrated == 0 || !isfinite (estimate->total_p90_s) || estimate->total_p50_s <= 0.0)
-    return MAX (estimate->sigma, 0.0);
-  total = log (MAX (estimate->total_p90_s / estimate->total_p50_s, 1.0)) / z90;
-  shared = isfinite (node[VMFT_N_NODES - 2])
-               ? log (node[VMFT_N_NODES - 2] / node[VMFT_N_NODES / 2]) / vmft_node_z[VMFT_N_NODES - 2]
-               : 0.0;
-  return sqrt (MAX (total * total - shared * shared, 0.0));
 }
 
 /* XBZRLE's CPU time is the guest's too: whatever the downtimes say, pre-copy that fits is tried first. */
@@ -203,7 +98,7 @@ keep_ladder (VmftCandidate *candidate)
 }
 
 static void
-candidate_from_mover (VmftCandidate *candidate, const Mover *mover)
+candidate_from_mover (VmftCandidate *candidate, const Mover *mover, guint n_sharing)
 {
   candidate->weight = weight_of (mover->pvm->vm);
   candidate->n_options = 0;
@@ -218,11 +113,11 @@ candidate_from_mover (VmftCandidate *candidate, const Mover *mover)
       option->mode = (VmftMode) mode;
       option->disturbance_s = estimate->degraded_s;
       option->item.weight = candidate->weight;
-      option->item.sigma = own_sigma (estimate);
+      option->item.sigma = MAX (estimate->sigma, 0.0);
       /* post-copy always ends; pre-copy ends or does not */
       option->item.cap = mode == VMFT_MODE_POSTCOPY || mode == VMFT_MODE_HYBRID ? 1.0 : estimate->p_converge;
       for (guint k = 0; k < VMFT_N_NODES; k++)
-        option->item.node_s[k] = estimate->node_s[k];
+        option->item.node_s[k] = estimate->node_s[k] / n_sharing;
     }
   keep_ladder (candidate);
   vmft_candidate_prune (candidate);
@@ -319,6 +214,16 @@ collect_movers (VmftPlan *plan, const VmftPolicyInput *input, double *busy_s)
   return movers;
 }
 
+/* Of all the modes that cannot be used, the first that was at least allowed says most. */
+static char *
+why_none (const Mover *mover)
+{
+  for (guint mode = 0; mode < VMFT_N_MODES; mode++)
+    if (mover->estimates[mode].status != VMFT_ESTIMATE_NOT_ALLOWED)
+      return vmft_estimate_reason (&mover->estimates[mode]);
+  return vmft_estimate_reason (&mover->estimates[VMFT_MODE_PRECOPY]);
+}
+
 /* Estimates every mode; VMs with no mode left are refused. */
 static void
 estimate_movers (VmftPlan *plan, GArray *movers, const VmftPolicyInput *input)
@@ -340,7 +245,7 @@ estimate_movers (VmftPlan *plan, GArray *movers, const VmftPolicyInput *input)
         }
       else
         {
-          g_autofree char *why = vmft_estimate_reason (&mover->estimates[VMFT_MODE_PRECOPY]);
+          g_autofree char *why = why_none (mover);
           const VmftVm *vm = mover->pvm->vm;
 
           vmft_plan_add_refusal (plan, vm->uuid, vm->name, TRUE,
@@ -361,26 +266,48 @@ relief_s (const Mover *mover)
   return least;
 }
 
+static double
+freed_bytes (const Mover *mover)
+{
+  const VmftVm *vm = mover->pvm->vm;
+
+  return (double) (vm->resident_bytes > 0 ? vm->resident_bytes : vm->memory_bytes);
+}
+
+static void
+largest_first (VmftChoice *choice,
+               const VmftCandidate *candidates,
+               const GArray *movers,
+               const VmftArrival *arrival,
+               const VmftPolicyInput *input,
+               double offset_s)
+{
+  g_autofree double *bytes = g_new0 (double, movers->len);
+
+  for (guint i = 0; i < movers->len; i++)
+    bytes[i] = freed_bytes (&g_array_index (movers, Mover, i));
+  vmft_pressure_put_largest_first (choice, candidates, bytes, arrival, input->config.confidence, offset_s);
+}
+
 /* Memory pressure: who leaves. Those who need not are refused. */
 static void
 relieve_pressure (VmftPlan *plan, GArray *movers, const VmftPolicyInput *input)
 {
-  double deficit_bytes = input->facts ? input->facts->pressure_deficit_bytes : 0.0;
+  double missing = deficit_bytes (input);
   g_autofree VmftRelief *items = g_new0 (VmftRelief, movers->len);
   g_autofree gboolean *chosen = g_new0 (gboolean, movers->len);
   guint kept = 0;
 
-  if (!(deficit_bytes > 0.0) || movers->len == 0)
+  if (!(missing > 0.0) || movers->len == 0)
     return;
   for (guint i = 0; i < movers->len; i++)
     {
       const Mover *mover = &g_array_index (movers, Mover, i);
-      const VmftVm *vm = mover->pvm->vm;
 
-      items[i].bytes = (double) (vm->resident_bytes ? vm->resident_bytes : vm->memory_bytes);
+      items[i].bytes = freed_bytes (mover);
       items[i].seconds = relief_s (mover);
     }
-  vmft_pressure_choose (items, movers->len, deficit_bytes, chosen);
+  vmft_pressure_choose (items, movers->len, missing, chosen);
   for (guint i = 0; i < movers->len; i++)
     {
       Mover *mover = &g_array_index (movers, Mover, i);
@@ -450,11 +377,13 @@ add_step (VmftPlan *plan,
           const VmftOption *option,
           double p_arrive,
           VmftCompletion *done,
+          double lag,
           const VmftPolicyInput *input)
 {
   const VmftVm *vm = mover->pvm->vm;
   VmftPlanStep *step = vmft_plan_add_step (plan, vm->uuid, vm->name);
   guint allowed = input->config.modes & vm->modes & vm->policy.modes;
+  VmftCompletion finished;
 
   step->weight = weight_of (vm);
   step->destination = g_strdup (mover->destination->name);
@@ -462,7 +391,9 @@ add_step (VmftPlan *plan,
   step->allow_postcopy = (allowed & vmft_mode_bit (VMFT_MODE_POSTCOPY)) != 0;
   vmft_completion_quantiles (done, &step->start_p50_s, &step->start_p90_s);
   vmft_completion_add (done, &option->item);
-  vmft_completion_quantiles (done, &step->finish_p50_s, &step->finish_p90_s);
+  finished = *done;
+  vmft_completion_add_lag (&finished, &option->item, lag);
+  vmft_completion_quantiles (&finished, &step->finish_p50_s, &step->finish_p90_s);
   step->downtime_p50_s = mover->estimates[option->mode].downtime_p50_s;
   step->p_arrive = p_arrive;
   step->fits = p_arrive >= input->config.confidence;
@@ -607,6 +538,7 @@ vmft_policy_plan (const VmftPolicyInput *input)
   VmftArrival arrival;
   VmftCompletion done;
   double busy_s = 0.0;
+  guint n_sharing;
 
   fill_header (plan, input);
   if (is_network (input))
@@ -619,14 +551,18 @@ vmft_policy_plan (const VmftPolicyInput *input)
 
   movers = collect_movers (plan, input, &busy_s);
   estimate_movers (plan, movers, input);
-  if (input->incident != NULL && input->incident->fault_class == VMFT_CLASS_PRESSURE)
+  if (is_pressure (input))
     relieve_pressure (plan, movers, input);
 
+  n_sharing = sharing (input, movers->len);
   candidates = g_new0 (VmftCandidate, movers->len);
   for (guint i = 0; i < movers->len; i++)
-    candidate_from_mover (&candidates[i], &g_array_index (movers, Mover, i));
+    candidate_from_mover (&candidates[i], &g_array_index (movers, Mover, i), n_sharing);
   vmft_arrival_init (&arrival, input->lead, input->config.guard_s);
+  arrival.lag = (n_sharing - 1) / 2.0;
   choice = vmft_choose_modes (candidates, movers->len, &arrival, input->config.confidence, busy_s);
+  if (is_pressure (input) && !(deficit_bytes (input) > 0.0))
+    largest_first (choice, candidates, movers, &arrival, input, busy_s);
 
   plan->saved_weight = choice->saved;
   plan->exact = choice->exact;
@@ -636,7 +572,7 @@ vmft_policy_plan (const VmftPolicyInput *input)
       guint i = choice->order[k];
 
       add_step (plan, &g_array_index (movers, Mover, i), &candidates[i].options[choice->option[i]],
-                choice->p_arrive[i], &done, input);
+                choice->p_arrive[i], &done, arrival.lag, input);
     }
   decide (plan, choice, input);
   return g_steal_pointer (&plan);

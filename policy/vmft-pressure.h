@@ -2,7 +2,7 @@
 /* Private to the policy room: which VMs leave a host that runs out of memory. */
 #pragma once
 
-#include <glib.h>
+#include "vmft-choose.h"
 
 G_BEGIN_DECLS
 
@@ -25,5 +25,21 @@ typedef struct
  * Returns: how many were chosen.
  */
 guint vmft_pressure_choose (const VmftRelief *items, guint n, double deficit_bytes, gboolean *chosen);
+
+/**
+ * vmft_pressure_put_largest_first:
+ * @choice: its order, P(arrive) and sum are changed
+ * @bytes: what each candidate frees
+ * @offset_s: when the link is free
+ *
+ * Where nobody knows how much is missing, the largest VMs relieve most: they go first for as long as each of them
+ * still reaches @confidence there; the others keep their order behind them.
+ */
+void vmft_pressure_put_largest_first (VmftChoice *choice,
+                                      const VmftCandidate *candidates,
+                                      const double *bytes,
+                                      const VmftArrival *arrival,
+                                      double confidence,
+                                      double offset_s);
 
 G_END_DECLS

@@ -4,6 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+#define FULL_PENALTY 1e-6
+
 /* Sets *@reason, if wanted, and returns FALSE: the form all refusals here take. */
 G_GNUC_PRINTF (2, 3)
 static gboolean
@@ -178,9 +180,6 @@ has_room (const VmftRoom *room, const VmftVm *vm, double *left_bytes, char **rea
 
       return refuse (reason, "%s has %s left, the VM needs %s", destination->name, left, need);
     }
-  if (destination->limit_in > 0 && destination->running_in >= destination->limit_in)
-    return refuse (reason, "%s takes %u incoming migrations at a time and has them", destination->name,
-                   destination->limit_in);
   return TRUE;
 }
 
@@ -210,6 +209,9 @@ vmft_scope_place (GArray *rooms, const VmftPolicyVm *pvm, const VmftPolicyInput 
           continue;
         }
       value = left_bytes * (destination->weight > 0.0 ? destination->weight : 1.0);
+      /* a full one is waited for only when there is no other */
+      if (destination->limit_in > 0 && destination->running_in >= destination->limit_in)
+        value *= FULL_PENALTY;
       if (value > best_value)
         {
           best_value = value;
@@ -297,6 +299,9 @@ vmft_guard (const VmftPolicyInput *input, char **reason)
   const VmftPolicyState *state = input->state;
   const char *guard = guard_incident (input, reason);
 
+  /* an evacuation the operator asks for is his decision: only suspect destinations stay closed to it */
+  if (input->incident == NULL)
+    return NULL;
   if (guard == NULL && state != NULL && state->inhibit_until_us > input->now_us)
     {
       g_autofree char *until = vmft_text_time (state->inhibit_until_us);
@@ -309,9 +314,9 @@ vmft_guard (const VmftPolicyInput *input, char **reason)
   if (guard == NULL)
     guard = guard_destinations (input, reason);
   /* the mode of operation comes last, so that observe and advise show what else would have held the plan back */
-  if (guard == NULL && input->incident != NULL && input->config.operation == VMFT_OPERATION_OBSERVE)
+  if (guard == NULL && input->config.operation == VMFT_OPERATION_OBSERVE)
     return hold ("observe", reason, "vmftd only observes");
-  if (guard == NULL && input->incident != NULL && input->config.operation == VMFT_OPERATION_ADVISE)
+  if (guard == NULL && input->config.operation == VMFT_OPERATION_ADVISE)
     return hold ("advise", reason, "vmftd only advises");
   return guard;
 }

@@ -405,6 +405,66 @@ test_pressure_moves_no_more_than_needed (Fixture *f, gconstpointer data)
   g_assert_cmpint (step_of (plan, "small")->estimates[VMFT_MODE_XBZRLE].status, ==, VMFT_ESTIMATE_PRESSURE);
 }
 
+/* Nobody knows how much is missing: the largest first, as far as that is in time. */
+static void
+test_pressure_largest_first (Fixture *f, gconstpointer data)
+{
+  g_autoptr (VmftPlan) relaxed = NULL;
+  g_autoptr (VmftPlan) hurried = NULL;
+
+  f->incident.fault_class = VMFT_CLASS_PRESSURE;
+  f->incident.locus = (VmftLocus){ VMFT_LOCUS_HOST, "memory" };
+  add_vm (f, "small", 300 * MIB, 0.0, MIB);
+  add_vm (f, "large", 4096 * MIB, 0.0, MIB);
+  add_vm (f, "middle", 1024 * MIB, 0.0, MIB);
+  relaxed = vmft_policy_plan (&f->input);
+  g_assert_cmpuint (relaxed->steps->len, ==, 3);
+  g_assert_cmpstr (((VmftPlanStep *) relaxed->steps->pdata[0])->name, ==, "large");
+  g_assert_cmpstr (((VmftPlanStep *) relaxed->steps->pdata[2])->name, ==, "small");
+  vmft_lead_init_lognormal (&f->lead, 20.0, 0.2, 1.0);
+  hurried = vmft_policy_plan (&f->input);
+  g_assert_cmpstr (((VmftPlanStep *) hurried->steps->pdata[2])->name, ==, "large");
+}
+
+/* Two at a time share the link: as much gets through, each more slowly. */
+static void
+test_two_at_a_time (Fixture *f, gconstpointer data)
+{
+  g_autoptr (VmftPlan) one = NULL;
+  g_autoptr (VmftPlan) two = NULL;
+  const VmftPlanStep *last_one, *last_two, *first_one, *first_two;
+
+  for (guint i = 0; i < 6; i++)
+    add_vm (f, "vm", 1024 * MIB, 0.0, MIB);
+  one = vmft_policy_plan (&f->input);
+  f->input.config.limit_out = 2;
+  two = vmft_policy_plan (&f->input);
+  first_one = one->steps->pdata[0];
+  first_two = two->steps->pdata[0];
+  last_one = one->steps->pdata[5];
+  last_two = two->steps->pdata[5];
+  g_assert_cmpfloat (first_two->finish_p50_s, >, 1.3 * first_one->finish_p50_s);
+  g_assert_cmpfloat (last_two->finish_p50_s, <, 1.25 * last_one->finish_p50_s);
+  g_assert_cmpfloat (last_two->finish_p50_s, >, 0.9 * last_one->finish_p50_s);
+}
+
+/* A full destination is waited for when there is no other. */
+static void
+test_full_destination (Fixture *f, gconstpointer data)
+{
+  g_autoptr (VmftPlan) waiting = NULL;
+  g_autoptr (VmftPlan) other = NULL;
+  VmftDestination *full = f->destinations->pdata[0];
+
+  full->limit_in = full->running_in = 1;
+  add_vm (f, "vm", 300 * MIB, 0.0, MIB);
+  waiting = vmft_policy_plan (&f->input);
+  g_assert_cmpstr (step_of (waiting, "vm")->destination, ==, "hostB");
+  g_ptr_array_add (f->destinations, vmft_destination_new ("hostC"));
+  other = vmft_policy_plan (&f->input);
+  g_assert_cmpstr (step_of (other, "vm")->destination, ==, "hostC");
+}
+
 /* More lead never worsens the probability of arrival, and a mode that is not allowed never appears. */
 static void
 test_properties (Fixture *f, gconstpointer data)
@@ -491,6 +551,7 @@ test_operator_evacuation_has_no_deadline (Fixture *f, gconstpointer data)
   f->input.incident = NULL;
   f->input.lead = NULL;
   f->input.config.operation = VMFT_OPERATION_ADVISE; /* binds vmft, not the operator */
+  f->state.inhibit_until_us = NOW + G_USEC_PER_SEC;
   add_vm (f, "vm", 8192 * MIB, 20 * MIB, 500 * MIB);
   plan = vmft_policy_plan (&f->input);
   g_assert_cmpint (plan->verdict, ==, VMFT_PLAN_GO);
@@ -521,6 +582,27 @@ test_switch (void)
   vmft_dirty_curve_init (&load.curve, 150 * MIB, 600 * MIB, 0.5);
   vmft_lead_init_lognormal (&lead, 60.0, 0.3, 1.0);
   g_assert_true (vmft_policy_choose_switch (&input, &reason));
+  g_clear_pointer (&reason, g_free);
+
+  /* inside an iteration, with time to spare, it waits for the minimum */
+  input.boundary = FALSE;
+  input.round_s = 1.0;
+  g_assert_false (vmft_policy_choose_switch (&input, &reason));
+  g_assert_nonnull (strstr (reason, "waiting"));
+  g_clear_pointer (&reason, g_free);
+  input.boundary = TRUE;
+
+  /* pre-copy that fits with the confidence of the plan is left alone, however late its p90 is */
+  input.remaining_bytes = 300 * MIB;
+  input.dirty_bps = 20 * MIB;
+  vmft_dirty_curve_init (&load.curve, 20 * MIB, 100 * MIB, 0.5);
+  g_assert_false (vmft_policy_choose_switch (&input, &reason));
+  g_clear_pointer (&reason, g_free);
+
+  /* when all is lost either way, nothing is gained by a switch */
+  vmft_lead_init_lognormal (&lead, 0.5, 0.1, 1.0);
+  g_assert_false (vmft_policy_choose_switch (&input, NULL));
+  vmft_lead_init_lognormal (&lead, 60.0, 0.3, 1.0);
 
   /* a guest that calms down ends by itself */
   input.remaining_bytes = 20 * MIB;
@@ -547,6 +629,9 @@ main (int argc, char **argv)
   ADD ("worth", test_not_worth_it);
   ADD ("fallbacks", test_fallbacks);
   ADD ("pressure", test_pressure_moves_no_more_than_needed);
+  ADD ("pressure-largest-first", test_pressure_largest_first);
+  ADD ("two-at-a-time", test_two_at_a_time);
+  ADD ("full-destination", test_full_destination);
   ADD ("properties", test_properties);
   ADD ("absurd", test_absurd_input);
   ADD ("operator", test_operator_evacuation_has_no_deadline);
