@@ -4,7 +4,7 @@
 #include "vmft-common.h"
 
 #define BACKOFF_MIN_MS 1000
-#define BACKOFF_MAX_MS 30000
+#define BACKOFF_MAX_MS 5000
 
 typedef struct
 {

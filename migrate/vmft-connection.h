@@ -10,7 +10,7 @@ G_BEGIN_DECLS
  * VmftConnection:
  *
  * A connection to one libvirtd that is kept: opened in a worker thread, watched by keep-alive, and opened again
- * with back-off (1, 2, 4 … 30 seconds on the clock) for as long as the object lives.
+ * with back-off (1, 2, 4, 5, 5 … seconds on the clock; a local socket costs little) for as long as the object lives.
  *
  * Signals, on the default main context:
  * - `opened` (): calls can be made; watches are registered

@@ -71,7 +71,7 @@ begin (virDomainPtr domain, guint period_s, GError **error)
     }
   if (virDomainStartDirtyRateCalc (domain, (int) period_s, VIR_DOMAIN_DIRTYRATE_MODE_PAGE_SAMPLING) == 0)
     return TRUE;
-  return vmft_libvirt_set_error (error, "cannot sample the dirty rate of %s", virDomainGetName (domain));
+  return vmft_libvirt_set_error (error, domain, "cannot sample the dirty rate");
 }
 
 static void
@@ -100,7 +100,7 @@ look_in_thread (GTask *task, virConnectPtr connection, gpointer task_data)
 
   if (domain != NULL && virDomainListGetStats (domains, VIR_DOMAIN_STATS_DIRTYRATE, &records,
                                                VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT) != 1)
-    vmft_libvirt_set_error (&error, "cannot read the dirty rate of %s", virDomainGetName (domain));
+    vmft_libvirt_set_error (&error, domain, "cannot read the dirty rate");
   if (error != NULL)
     {
       g_task_return_error (task, g_steal_pointer (&error));

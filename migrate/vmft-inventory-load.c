@@ -174,7 +174,7 @@ load_domain (const virDomainStatsRecord *record, const char *const *shared_paths
 
   if (virDomainGetUUIDString (domain, uuid) < 0 || (description = virDomainGetXMLDesc (domain, 0)) == NULL)
     {
-      vmft_libvirt_set_error (error, "cannot read domain %s", virDomainGetName (domain));
+      vmft_libvirt_set_error (error, domain, "cannot read the domain");
       return NULL;
     }
   xml = g_strdup (description);
@@ -212,7 +212,7 @@ vmft_inventory_load (virConnectPtr connection, const char *const *shared_paths, 
 
   if (n < 0)
     {
-      vmft_libvirt_set_error (error, "cannot list the domains");
+      vmft_libvirt_set_error (error, NULL, "cannot list the domains");
       return NULL;
     }
   for (int i = 0; i < n; i++)

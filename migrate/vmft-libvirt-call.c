@@ -109,7 +109,7 @@ vmft_libvirt_lookup (virConnectPtr connection, const char *uuid, GError **error)
   virDomainPtr domain = virDomainLookupByUUIDString (connection, uuid);
 
   if (domain == NULL)
-    vmft_libvirt_set_error (error, "no domain %s", uuid);
+    vmft_libvirt_set_error (error, NULL, uuid);
   return domain;
 }
 
@@ -147,17 +147,15 @@ vmft_libvirt_error_code (int code)
 }
 
 gboolean
-vmft_libvirt_set_error (GError **error, const char *what, ...)
+vmft_libvirt_set_error (GError **error, virDomainPtr domain, const char *what)
 {
-  virErrorPtr last = virGetLastError ();
-  g_autofree char *prefix = NULL;
-  va_list args;
+  g_autoptr (virError) last = virSaveLastError ();
+  const char *name = domain != NULL ? virDomainGetName (domain) : NULL;
+  gboolean known = last != NULL && last->code != VIR_ERR_OK;
 
-  va_start (args, what);
-  prefix = g_strdup_vprintf (what, args);
-  va_end (args);
-  g_set_error (error, VMFT_ERROR, last != NULL ? vmft_libvirt_error_code (last->code) : VMFT_ERROR_FAILED,
-               "%s: %s", prefix, last != NULL && last->message != NULL ? last->message : "unknown error");
+  g_set_error (error, VMFT_ERROR, known ? vmft_libvirt_error_code (last->code) : VMFT_ERROR_FAILED,
+               "%s%s%s: %s", name != NULL ? name : "", name != NULL ? ": " : "", what,
+               known && last->message != NULL ? last->message : "unknown error");
   virResetLastError ();
   return FALSE;
 }

@@ -67,12 +67,15 @@ virDomainPtr vmft_libvirt_lookup (virConnectPtr connection,
 
 /**
  * vmft_libvirt_set_error:
- * @what: what was tried, "cannot sample the dirty rate of web1"
+ * @domain: (nullable): the domain it is about
+ * @what: what was tried, "cannot sample the dirty rate"
  *
- * Turns this thread's last libvirt error into a #GError "@what: <libvirt's words>". Must be called in the thread
- * that made the call. Returns: %FALSE, always.
+ * Turns this thread's last libvirt error into a #GError "NAME: @what: <libvirt's words>". Must be called in the thread
+ * that made the call, before any other call of libvirt: even virDomainGetName() forgets the error.
+ *
+ * Returns: %FALSE, always.
  */
-gboolean vmft_libvirt_set_error (GError **error, const char *what, ...) G_GNUC_PRINTF (2, 3);
+gboolean vmft_libvirt_set_error (GError **error, virDomainPtr domain, const char *what);
 
 /** vmft_libvirt_error_code: Returns: the #VmftError that stands for libvirt's error @code (a #virErrorNumber). */
 int vmft_libvirt_error_code (int code);

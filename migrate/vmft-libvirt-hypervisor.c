@@ -261,7 +261,7 @@ free_memory_in_thread (GTask *task, virConnectPtr connection, gpointer task_data
 
   if (bytes == 0)
     {
-      vmft_libvirt_set_error (&error, "cannot read the destination's free memory");
+      vmft_libvirt_set_error (&error, NULL, "cannot read the destination's free memory");
       g_task_return_error (task, g_steal_pointer (&error));
       return;
     }

@@ -11,6 +11,7 @@ perform (virDomainPtr domain, const VmftMigrationSpec *spec, GError **error)
   g_auto (VmftTypedParams) params = { 0 };
   g_autoptr (virConnect) destination = NULL;
   g_autoptr (virDomain) moved = NULL;
+  g_autofree char *what = g_strdup_printf ("migration to %s", spec->destination);
   guint flags = vmft_migration_flags (spec);
 
   if (!vmft_migration_params (spec, &params, error))
@@ -19,16 +20,14 @@ perform (virDomainPtr domain, const VmftMigrationSpec *spec, GError **error)
     {
       if (virDomainMigrateToURI3 (domain, spec->destination_uri, params.items, params.n_items, flags) == 0)
         return TRUE;
-      return vmft_libvirt_set_error (error, "migration of %s to %s", virDomainGetName (domain),
-                                     spec->destination);
+      return vmft_libvirt_set_error (error, domain, what);
     }
   destination = vmft_libvirt_open (spec->destination_uri, error);
   if (destination == NULL)
     return FALSE;
   moved = virDomainMigrate3 (domain, destination, params.items, params.n_items, flags);
   if (moved == NULL)
-    return vmft_libvirt_set_error (error, "migration of %s to %s", virDomainGetName (domain),
-                                   spec->destination);
+    return vmft_libvirt_set_error (error, domain, what);
   return TRUE;
 }
 
@@ -122,7 +121,7 @@ vmft_migration_poll (GTask *task, virConnectPtr connection, gpointer task_data)
     }
   if (!look_at_job (domain, poll))
     {
-      vmft_libvirt_set_error (&error, "cannot watch %s", virDomainGetName (domain));
+      vmft_libvirt_set_error (&error, domain, "cannot watch its job");
       g_task_return_error (task, g_steal_pointer (&error));
       return;
     }
@@ -158,7 +157,7 @@ vmft_migration_start_postcopy (GTask *task, virConnectPtr connection, gpointer t
       return;
     }
   if (domain != NULL && virDomainMigrateStartPostCopy (domain, 0) < 0)
-    vmft_libvirt_set_error (&error, "cannot switch %s to post-copy", virDomainGetName (domain));
+    vmft_libvirt_set_error (&error, domain, "cannot switch to post-copy");
   if (error != NULL && domain != NULL && !has_outgoing_job (domain))
     g_clear_error (&error);
   if (error == NULL)
@@ -174,7 +173,7 @@ vmft_migration_abort_job (GTask *task, virConnectPtr connection, gpointer task_d
   g_autoptr (virDomain) domain = vmft_libvirt_lookup (connection, task_data, &error);
 
   if (domain != NULL && virDomainAbortJob (domain) < 0)
-    vmft_libvirt_set_error (&error, "cannot abort the migration of %s", virDomainGetName (domain));
+    vmft_libvirt_set_error (&error, domain, "cannot abort the migration");
   if (error != NULL && (domain == NULL || !has_outgoing_job (domain)) &&
       !g_error_matches (error, VMFT_ERROR, VMFT_ERROR_UNAVAILABLE))
     g_clear_error (&error);
@@ -242,7 +241,7 @@ vmft_migration_list_jobs (GTask *task, virConnectPtr connection, gpointer task_d
 
   if (n < 0)
     {
-      vmft_libvirt_set_error (&error, "cannot list the running migrations");
+      vmft_libvirt_set_error (&error, NULL, "cannot list the running migrations");
       g_task_return_error (task, g_steal_pointer (&error));
       return;
     }

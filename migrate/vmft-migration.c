@@ -131,12 +131,15 @@ on_destination_seen (GObject *object, GAsyncResult *async, gpointer user_data)
 {
   VmftMigration *self = VMFT_MIGRATION (object);
   g_autofree VmftEnds *source = user_data;
-  g_autofree VmftEnds *destination = g_task_propagate_pointer (G_TASK (async), NULL);
+  g_autoptr (GError) error = NULL;
+  g_autofree VmftEnds *destination = g_task_propagate_pointer (G_TASK (async), &error);
 
   if (self->task == NULL)
     return;
   if (destination != NULL)
     source->destination = destination->destination;
+  else
+    g_debug ("%s: %s", self->spec->uuid, error->message);
   judge (self, source);
 }
 
@@ -152,7 +155,8 @@ on_source_seen (GObject *object, GAsyncResult *async, gpointer user_data)
   if (ends == NULL)
     ends = g_new0 (VmftEnds, 1);
   /* a guest that runs here runs nowhere else: do not wait for a destination that may be dead */
-  if (ends->source == VMFT_END_RUNNING || ends->job || self->spec->destination_uri == NULL)
+  if (ends->source == VMFT_END_RUNNING || (ends->job && ends->source != VMFT_END_POSTCOPY_FAILED)
+      || self->spec->destination_uri == NULL)
     {
       judge (self, ends);
       return;

@@ -1,0 +1,28 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# A guest that writes is carried back and forth in every mode and lives on, page by page.
+set -u
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+start_hosts
+expect "guest" "$TWO_HOSTS" guest A g --memory 256 --dirty-rate 20 --working-set 32 >/dev/null
+"$TWO_HOSTS" link 1gbit
+here=A
+for mode in pre-copy xbzrle auto-converge hybrid post-copy "pre-copy --direct" "post-copy --direct" \
+  "pre-copy --parallel 2" "pre-copy --max-downtime 50" "hybrid --persistent --bandwidth 80 --sample 1"; do
+  step "$mode, $here to $(other $here)"
+  # shellcheck disable=SC2086 # options
+  job $here g --mode $mode || fail "status $?: $(cat "$WORK/job")"
+  expect_alive "$(other $here)" g
+  expect_still $here g
+  here=$(other $here)
+done
+
+step "a job that is aborted leaves the guest where it was"
+"$TWO_HOSTS" link 200mbit
+job $here g --mode pre-copy --abort-after 1.5 --expect aborted || fail "status $?: $(cat "$WORK/job")"
+expect_alive $here g
+job $here g --mode pre-copy --abort-after 0.001 --expect aborted || fail "status $?: $(cat "$WORK/job")"
+expect_alive $here g
+finish
