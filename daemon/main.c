@@ -3,6 +3,7 @@
 #include "vmft-daemon.h"
 #include "vmft-dbus.h"
 #include "vmft-migrate.h"
+#include "vmft-outside.h"
 #include "vmft-sqlite-store.h"
 
 #include <errno.h>
@@ -37,6 +38,7 @@ typedef struct
   VmftSqliteStore *store;
   VmftDaemon *daemon;
   VmftDbus *dbus;
+  VmftOutside *outside;
   VmftConf *next_conf; /* (nullable): read and found good, to be put in force */
   guint swap_id;
   int lock_fd;
@@ -64,6 +66,8 @@ load_conf (const Options *options, GError **error)
     }
   if (options->state_directory != NULL &&
       !vmft_conf_set (conf, "Daemon", "state-directory", options->state_directory, error))
+    return NULL;
+  if (!vmft_outside_check (conf, error))
     return NULL;
   return g_steal_pointer (&conf);
 }
@@ -99,6 +103,9 @@ static gboolean reload (gpointer user_data, GError **error);
 static void
 put_in_force (Service *service, VmftConf *conf, VmftDaemon *daemon)
 {
+  g_autoptr (GError) error = NULL;
+
+  g_clear_pointer (&service->outside, vmft_outside_free);
   g_clear_pointer (&service->dbus, vmft_dbus_free);
   g_clear_object (&service->daemon);
   g_clear_pointer (&service->conf, vmft_conf_unref);
@@ -107,6 +114,9 @@ put_in_force (Service *service, VmftConf *conf, VmftDaemon *daemon)
   vmft_daemon_start (daemon);
   if (strcmp (vmft_conf_get_string (conf, "Daemon", "bus"), "none") != 0)
     service->dbus = vmft_dbus_new (daemon, NULL, reload, service);
+  service->outside = vmft_outside_new (daemon, &error);
+  if (service->outside == NULL)
+    g_warning ("neither HTTP nor heartbeats nor alerts: %s", error->message);
 }
 
 /* All state is in the store, so a new configuration is a new daemon on it; not while jobs run that the old one knows. */
@@ -242,6 +252,7 @@ static void
 service_clear (Service *service)
 {
   g_clear_handle_id (&service->swap_id, g_source_remove);
+  g_clear_pointer (&service->outside, vmft_outside_free);
   g_clear_pointer (&service->dbus, vmft_dbus_free);
   g_clear_object (&service->daemon);
   g_clear_object (&service->store);

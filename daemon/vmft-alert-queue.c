@@ -41,7 +41,7 @@ vmft_alert_new (const char *event, const char *hostname, VmftTime now_us, GVaria
   g_variant_dict_insert (&dict, "id", "s", alert->id);
   g_variant_dict_insert (&dict, "event", "s", event);
   g_variant_dict_insert (&dict, "host", "s", hostname);
-  g_variant_dict_insert (&dict, "time-us", "x", now_us);
+  g_variant_dict_insert (&dict, "time_us", "x", now_us);
   g_variant_dict_insert_value (&dict, "data", record);
   json = vmft_json_from_variant (g_variant_dict_end (&dict), FALSE);
   alert->body = g_bytes_new_take (json, strlen (json));

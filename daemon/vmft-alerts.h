@@ -36,7 +36,7 @@ typedef struct
 /**
  * VmftAlerts: tells a command and a webhook what happened, without ever waiting for them.
  *
- * The JSON is {"id", "event", "host", "time-us", "data"}, with the record of incident, plan or migration as data.
+ * The JSON is {"id", "event", "host", "time_us", "data"}, with the record of incident, plan or migration as data.
  */
 typedef struct _VmftAlerts VmftAlerts;
 

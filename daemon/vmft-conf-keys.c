@@ -100,6 +100,35 @@ static const VmftConfKey keys[] = {
   { "Destination *", "same-storage", VMFT_CONF_LIST, "", NULL,
     "block devices or pools of this host whose failure hits that host too" },
   { "Destination *", "weight", VMFT_CONF_NUMBER, "1", "0.001..1000", "preference among destinations" },
+
+  { "HTTP", "listen", VMFT_CONF_LIST, "127.0.0.1:8638", NULL,
+    "ADDRESS:PORT of the status page, the API and the metrics; empty: nowhere" },
+  { "HTTP", "token-file", VMFT_CONF_PATH, "", NULL,
+    "bearer token that clients must show; required where others can reach an address; empty: credential "
+    "http-token, if there is one" },
+  { "HTTP", "allowed-hosts", VMFT_CONF_LIST, "", NULL,
+    "names under which this server is reached, besides its addresses, localhost and the host's own" },
+  { "HTTP", "max-clients", VMFT_CONF_INTEGER, "256", "1..10000", "clients of the event stream at a time" },
+
+  { "Heartbeat", "listen", VMFT_CONF_LIST, "", NULL,
+    "ADDRESS:PORT where VMs and hosts beat; empty: nowhere" },
+  { "Heartbeat", "tokens-file", VMFT_CONF_PATH, "", NULL,
+    "lines NAME TOKEN, one for each VM or host; empty: credential heartbeat-tokens" },
+  { "Heartbeat", "heartbeat-period", VMFT_CONF_DURATION, "15s", "1..3600",
+    "how often each is meant to beat; more than five times as often is refused" },
+  { "Heartbeat", "heartbeat-timeout", VMFT_CONF_DURATION, "18s", "1..7200",
+    "silence after which one that was heard counts as failed" },
+
+  { "Alerts", "events", VMFT_CONF_LIST, "incident-raised incident-cleared plan-made migration-finished", NULL,
+    "what to tell" },
+  { "Alerts", "command", VMFT_CONF_PATH, "", NULL,
+    "program that is run with the event as argument and its JSON on standard input" },
+  { "Alerts", "webhook", VMFT_CONF_STRING, "", NULL, "URL that gets the JSON as a POST" },
+  { "Alerts", "webhook-secret-file", VMFT_CONF_PATH, "", NULL,
+    "key of the signature in header X-Vmft-Signature; empty: credential webhook-secret, if there is one" },
+  { "Alerts", "timeout", VMFT_CONF_DURATION, "30s", "1..600", "for one attempt of command or webhook" },
+  { "Alerts", "queue", VMFT_CONF_INTEGER, "256", "1..100000",
+    "alerts kept for each while it does not take them" },
 };
 
 const VmftConfKey *

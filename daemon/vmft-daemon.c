@@ -298,6 +298,12 @@ vmft_daemon_abort (VmftDaemon *self, guint64 migration_id, GError **error)
   return vmft_executor_abort (self->executor, migration_id, error);
 }
 
+void
+vmft_daemon_note_silence (VmftDaemon *self, VmftTime last_us)
+{
+  vmft_history_note_silence (self->history, last_us);
+}
+
 /* --- parts --- */
 
 VmftLeadModel *

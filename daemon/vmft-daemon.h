@@ -82,6 +82,9 @@ GVariant *vmft_daemon_suppose (VmftDaemon *self,
 /** vmft_daemon_abort: ends the running job @migration_id; refused in post-copy. */
 gboolean vmft_daemon_abort (VmftDaemon *self, guint64 migration_id, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/** vmft_daemon_note_silence: a VM of this host was heard last at @last_us: a moment of failure, for the history. */
+void vmft_daemon_note_silence (VmftDaemon *self, VmftTime last_us);
+
 VmftLeadModel *vmft_daemon_get_leads (VmftDaemon *self);
 VmftEstimator *vmft_daemon_get_estimator (VmftDaemon *self);
 VmftHypervisor *vmft_daemon_get_hypervisor (VmftDaemon *self);
@@ -126,6 +129,9 @@ GVariant *vmft_daemon_show_migration (VmftDaemon *self, guint64 id, GError **err
 GVariant *vmft_daemon_explain (VmftDaemon *self,
                                guint64 incident_id,
                                GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/** vmft_daemon_describe_lead: Returns: (transfer floating) (nullable): the lead time left of an open incident, now. */
+GVariant *vmft_daemon_describe_lead (VmftDaemon *self, guint64 incident_id);
 
 /** vmft_daemon_count: @open_incidents, @running_migrations: (out). */
 void vmft_daemon_count (VmftDaemon *self, guint *open_incidents, guint *running_migrations);

@@ -232,7 +232,7 @@ vmft_heartbeat_to_variant (VmftHeartbeat *self)
 
       g_variant_dict_insert (&dict, "name", "s", peer->name);
       g_variant_dict_insert (&dict, "state", "s", peer_state (peer));
-      g_variant_dict_insert (&dict, "last-us", "x", peer->last_us);
+      g_variant_dict_insert (&dict, "last_us", "x", peer->last_us);
       g_variant_builder_add_value (&builder, g_variant_dict_end (&dict));
     }
   return g_variant_builder_end (&builder);

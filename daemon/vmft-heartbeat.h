@@ -66,7 +66,7 @@ void vmft_heartbeat_forget (VmftHeartbeat *self, const char *name);
 /** vmft_heartbeat_get_port: Returns: the port of the first address, for tests that asked for port 0. */
 guint16 vmft_heartbeat_get_port (VmftHeartbeat *self);
 
-/** vmft_heartbeat_to_variant: Returns: (transfer floating): `aa{sv}`: name, state (never, beating, silent), last-us. */
+/** vmft_heartbeat_to_variant: Returns: (transfer floating): `aa{sv}`: name, state (never, beating, silent), last_us. */
 GVariant *vmft_heartbeat_to_variant (VmftHeartbeat *self);
 
 /** vmft_heartbeat_add_metrics: writes names, beats and refusals. */

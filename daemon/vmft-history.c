@@ -76,17 +76,28 @@ vmft_history_note_incident (VmftHistory *self, const VmftIncident *incident)
     note_end (self, incident, incident->cleared_us, TRUE);
 }
 
-void
-vmft_history_note_vm_failed (VmftHistory *self, const char *uuid, const char *reason)
+static void
+note_failure (VmftHistory *self, VmftTime failed_us)
 {
   g_autoptr (GPtrArray) incidents = vmft_detector_list_incidents (self->detector);
-  VmftTime now_us = vmft_clock_real_us (self->clock);
 
   for (guint i = 0; i < incidents->len; i++)
     {
       const VmftIncident *incident = g_ptr_array_index (incidents, i);
 
       if (incident->state == VMFT_INCIDENT_CONFIRMED)
-        note_end (self, incident, now_us, FALSE);
+        note_end (self, incident, failed_us, FALSE);
     }
+}
+
+void
+vmft_history_note_vm_failed (VmftHistory *self, const char *uuid, const char *reason)
+{
+  note_failure (self, vmft_clock_real_us (self->clock));
+}
+
+void
+vmft_history_note_silence (VmftHistory *self, VmftTime last_us)
+{
+  note_failure (self, last_us);
 }

@@ -24,4 +24,7 @@ void vmft_history_note_incident (VmftHistory *self, const VmftIncident *incident
 /** vmft_history_note_vm_failed: a VM of this host failed: what every open confirmed incident had announced. */
 void vmft_history_note_vm_failed (VmftHistory *self, const char *uuid, const char *reason);
 
+/** vmft_history_note_silence: as above; it was heard last at @last_us. */
+void vmft_history_note_silence (VmftHistory *self, VmftTime last_us);
+
 G_END_DECLS

@@ -195,20 +195,33 @@ on_request (SoupServer *server,
 
 /* --- life --- */
 
-static gboolean
-listen_on (VmftHttp *self, const char *text, GError **error)
+static GSocketAddress *
+check_address (const char *text, const char *token, GError **error)
 {
   g_autoptr (GSocketAddress) address = vmft_http_parse_address (text, error);
 
   if (address == NULL)
-    return FALSE;
-  if (self->token == NULL && !vmft_http_is_loopback (address))
+    return NULL;
+  if (token == NULL && !vmft_http_is_loopback (address))
     {
       g_set_error (error, VMFT_ERROR, VMFT_ERROR_CONFIG,
                    "[HTTP] listen=%s: others can reach that address, so token-file is required", text);
-      return FALSE;
+      return NULL;
     }
-  return vmft_http_listener_add (self->listener, address, error);
+  return g_steal_pointer (&address);
+}
+
+gboolean
+vmft_http_check (const VmftHttpConfig *config, GError **error)
+{
+  for (const char *const *text = config->listen; *text != NULL; text++)
+    {
+      g_autoptr (GSocketAddress) address = check_address (*text, config->token, error);
+
+      if (address == NULL)
+        return FALSE;
+    }
+  return TRUE;
 }
 
 VmftHttp *
@@ -230,8 +243,12 @@ vmft_http_new (VmftClock *clock,
   self->events = vmft_http_events_new (clock, config->max_clients, QUEUE_BYTES);
   self->listener = vmft_http_listener_new (self->server, clock, config->max_clients + REQUEST_MAX, 0, IDLE_S);
   for (const char *const *text = config->listen; *text != NULL; text++)
-    if (!listen_on (self, *text, error))
-      return NULL;
+    {
+      g_autoptr (GSocketAddress) address = check_address (*text, config->token, error);
+
+      if (address == NULL || !vmft_http_listener_add (self->listener, address, error))
+        return NULL;
+    }
   return g_steal_pointer (&self);
 }
 

@@ -52,6 +52,9 @@ typedef struct
  */
 typedef struct _VmftHttp VmftHttp;
 
+/** vmft_http_check: Returns: whether vmft_http_new() takes @config, else %VMFT_ERROR_CONFIG; listens nowhere. */
+gboolean vmft_http_check (const VmftHttpConfig *config, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /**
  * vmft_http_new:
  * @view: copied; called with @user_data from the main loop

@@ -190,6 +190,18 @@ vmft_daemon_describe (VmftDaemon *self)
   return g_variant_dict_end (&dict);
 }
 
+GVariant *
+vmft_daemon_describe_lead (VmftDaemon *self, guint64 incident_id)
+{
+  const VmftIncident *incident = vmft_detector_lookup_incident (self->detector, incident_id);
+  VmftLead lead;
+
+  if (incident == NULL || incident->state == VMFT_INCIDENT_CLEARED)
+    return NULL;
+  vmft_planner_get_lead (self->planner, incident, &lead);
+  return vmft_lead_to_variant (&lead);
+}
+
 static gboolean
 add_list (GVariantDict *dict, const char *key, GVariant *list)
 {

@@ -263,7 +263,7 @@ test_webhook (Fixture *f, gconstpointer script)
   g_assert_nonnull (alert);
   g_assert_cmpstr (vmft_dict_string (alert, "id"), ==, delivery);
   g_assert_cmpstr (vmft_dict_string (alert, "host"), ==, "node1");
-  g_assert_cmpint (vmft_dict_int64 (alert, "time-us", 0), ==, START);
+  g_assert_cmpint (vmft_dict_int64 (alert, "time_us", 0), ==, START);
   data = g_variant_lookup_value (alert, "data", G_VARIANT_TYPE_VARDICT);
   g_assert_cmpint (vmft_dict_int64 (data, "id", 0), ==, 7);
 }

@@ -24,13 +24,6 @@ function element(name, options = {}, ...children) {
   return node;
 }
 
-/* Records of different rooms write "total-p50-s" or "total_p50_s". */
-function plain(value) {
-  if (Array.isArray(value)) return value.map(plain);
-  if (value === null || typeof value !== "object") return value;
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key.replaceAll("-", "_"), plain(item)]));
-}
-
 function duration(seconds) {
   if (typeof seconds !== "number" || seconds < 0) return "–";
   if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
@@ -91,21 +84,26 @@ function showStatus() {
   const open = openIncidents();
   const real = open.filter((incident) => !incident.benign && !incident.drill);
   let [word, colour] = ["healthy", "good"];
-  if (status.hypervisor_connected === false) [word, colour] = ["libvirt unreachable", "warn"];
-  else if (status.learning) [word, colour] = ["learning what is normal", ""];
+  if (status.libvirt_connected === false) [word, colour] = ["libvirt unreachable", "warn"];
+  else if (status.detector && status.detector.learning) [word, colour] = ["learning what is normal", ""];
   if (real.length) [word, colour] = ["suspect", "warn"];
   if (real.some((incident) => incident.state === "confirmed")) [word, colour] = ["failing", "bad"];
-  $("host").textContent = status.hostname || "vmft";
+  $("host").textContent = status.host || "vmft";
   $("health").textContent = word;
   $("health").className = `badge ${colour}`;
   $("operation").textContent = status.operation || "";
   const facts = [];
-  if (status.inhibit_until_us * 1000 > 0 && status.inhibit_until_us / 1000 > Date.now())
-    facts.push(`inhibited until ${new Date(status.inhibit_until_us / 1000).toISOString().slice(0, 16)}` +
-               (status.inhibit_reason ? `: ${status.inhibit_reason}` : ""));
+  if (status.inhibited_until_us / 1000 > Date.now())
+    facts.push(`inhibited until ${new Date(status.inhibited_until_us / 1000).toISOString().slice(0, 16)}: ` +
+               status.inhibited_because);
   facts.push(`${(state.vms || []).length} VMs`, `vmft ${status.version || "?"}`);
   $("facts").textContent = facts.join(" · ");
-  document.title = `${status.hostname || "vmft"}: ${word}`;
+  document.title = `${status.host || "vmft"}: ${word}`;
+}
+
+function planText(plan) {
+  const held = plan.guard ? ` (held back: ${plan.guard})` : "";
+  return `Plan ${plan.id}: ${plan.verdict}${held}. ${plan.reason}`;
 }
 
 function incidentNode(incident) {
@@ -113,13 +111,13 @@ function incidentNode(incident) {
   const words = [`${incident.class || "other"} on ${incident.locus || "host"}`, incident.state];
   for (const flag of ["terminal", "acknowledged", "benign", "drill", "backlog"]) if (incident[flag]) words.push(flag);
   if (incident.trusted === false) words.push("untrusted source");
-  const alarms = (incident.alarms || []).slice(0, LINES_SHOWN);
+  const alarms = (incident.lines || []).slice(0, LINES_SHOWN);
   const lines = alarms.map((alarm) => element("li", {}, when(alarm.time_us), element("code", { title: alarm.source }, alarm.line || "")));
   const node = element("div", { class: `incident ${incident.state === "cleared" ? "" : incident.state}` },
     element("p", {}, element("strong", {}, `#${incident.id} ${words.join(", ")}`)),
-    element("p", { class: "note" }, "first ", when(incident.first_us), ` · ${incident.alarms_count ?? incident.n_alarms ?? alarms.length} lines`,
+    element("p", { class: "note" }, "first ", when(incident.first_us), ` · ${incident.alarms} lines`,
       lead ? ` · fails with ${percent(lead.p_fails)} · ${duration(lead.p50_s)} left (p10 ${duration(lead.p10_s)}, p90 ${duration(lead.p90_s)})` : ""),
-    incident.reason ? element("p", {}, incident.reason) : null,
+    incident.plan ? element("p", {}, planText(incident.plan)) : null,
     element("ol", {}, ...lines));
   return node;
 }
@@ -142,31 +140,48 @@ function row(label, value, title, ...spans) {
     element("div", { class: "track" }, ...spans), element("span", { class: "value" }, value));
 }
 
-/* Of several open incidents the one that leaves the least time counts. */
-function shortestLead(vm) {
-  const leads = openIncidents().filter((incident) => incident.lead && !incident.benign &&
-    (!incident.vms || incident.vms.includes(vm.uuid))).map((incident) => incident.lead);
-  return leads.sort((a, b) => a.p50_s - b.p50_s)[0] || null;
+/* Whether the incident reaches the VM; before there is a plan nobody knows, so it does. */
+function concerns(incident, vm) {
+  const plan = incident.plan;
+  if (!plan) return true;
+  return plan.steps.some((step) => step.uuid === vm.uuid) ||
+    plan.refusals.some((refusal) => refusal.uuid === vm.uuid && refusal.concerned);
 }
 
-function estimateRow(estimate, lead, scale) {
-  if (!estimate.possible) return row(estimate.mode, estimate.reason ? "not possible" : "–", estimate.reason || "");
-  const fits = lead ? (estimate.fits ?? estimate.total_p90_s < lead.p10_s) : null;
+/* Of several open incidents the one that leaves the least time counts. */
+function pressing(vm) {
+  const open = openIncidents().filter((incident) => incident.lead && !incident.benign && concerns(incident, vm));
+  return open.sort((a, b) => a.lead.p50_s - b.lead.p50_s)[0] || null;
+}
+
+function estimateRow(estimate, lead, step, scale) {
+  if (!estimate.possible) return row(estimate.mode, "not possible", estimate.reason || "");
+  const chosen = step && step.mode === estimate.mode;
+  const fits = !lead ? null : chosen ? step.fits : estimate.total_p90_s < lead.p10_s;
   const name = fits === null ? "" : fits ? "fit" : "miss";
-  return row(estimate.mode, `${duration(estimate.total_p50_s)} (p90 ${duration(estimate.total_p90_s)})`, estimate.reason || "",
+  const node = row(estimate.mode, `${duration(estimate.total_p50_s)} (p90 ${duration(estimate.total_p90_s)})` +
+    (chosen ? ` · chosen, ${percent(step.p_arrive)}` : ""), estimate.reason || "",
     span(0, estimate.total_p90_s, scale, `${name} pale`), span(0, estimate.total_p50_s, scale, name));
+  if (chosen) node.classList.add("chosen");
+  return node;
 }
 
 function vmNode(vm) {
-  const lead = shortestLead(vm);
-  const estimates = vm.estimates || [];
+  const incident = pressing(vm);
+  const lead = incident && incident.lead;
+  const step = incident && incident.plan && incident.plan.steps.find((one) => one.uuid === vm.uuid);
+  const ways = vm.destinations || [];
+  const way = ways.find((one) => step && one.destination === step.destination) || ways.find((one) => one.movable) || ways[0];
+  const estimates = (way && way.estimates) || [];
   const facts = [vm.running === false ? "not running" : bytes(vm.memory_bytes)];
   if (vm.off) facts.push("policy off: vmft leaves it alone");
   if (vm.blocker) facts.push(`cannot move: ${vm.blocker}`);
+  else if (way) facts.push(way.movable ? `to ${way.destination}` : `not to ${way.destination}: ${way.reason || "unknown"}`);
+  else facts.push("no destination");
   const times = estimates.filter((estimate) => estimate.possible).map((estimate) => estimate.total_p90_s);
   if (lead) times.push(lead.p90_s);
   const scale = 1.02 * Math.max(1, ...times.filter((time) => typeof time === "number"));
-  const rows = estimates.map((estimate) => estimateRow(estimate, lead, scale));
+  const rows = estimates.map((estimate) => estimateRow(estimate, lead, step, scale));
   if (lead)
     rows.unshift(row("lead time left", `${duration(lead.p50_s)} (p10 ${duration(lead.p10_s)})`, "",
       span(lead.p10_s, lead.p90_s, scale, "lead"), span(lead.p50_s, lead.p50_s, scale, "mark")));
@@ -183,7 +198,7 @@ function showMigrations() {
     bar.max = 1;
     bar.value = Math.max(0, Math.min(1, job.progress || 0));
     bar.textContent = percent(job.progress);
-    return [job.vm || job.name || job.uuid, job.destination || "", job.mode || "", job.state || "", bar,
+    return [job.name || job.uuid, job.destination || "", job.mode || "", job.state || "", bar,
       number(percent(job.progress)), number(duration(job.remaining_s))];
   });
   fill("migrations", rows.length ? [table(["VM", "to", "mode", "state", "", number("done"), number("left")], rows)] : [],
@@ -192,7 +207,7 @@ function showMigrations() {
 
 function showHistory() {
   const rows = (state.history || []).slice(0, 12).map((job) => [when(job.ended_us || job.started_us),
-    job.vm || job.name || job.uuid, job.destination || "", job.mode || "", job.outcome || job.state || "",
+    job.name || job.uuid, job.destination || "", job.mode || "", job.outcome || job.state || "",
     number(duration(job.forecast_p50_s)), number(duration(job.total_s)), number(duration(job.downtime_s))]);
   fill("history", rows.length ? [table(["ended", "VM", "to", "mode", "outcome", number("forecast"), number("took"),
     number("downtime")], rows)] : [], "None yet.");
@@ -236,7 +251,7 @@ async function refresh() {
   }
   refreshing = true;
   try {
-    const answers = await Promise.all(LISTS.map(async (name) => plain(await (await get(name)).json())));
+    const answers = await Promise.all(LISTS.map(async (name) => (await get(name)).json()));
     LISTS.forEach((name, index) => { state[name] = answers[index]; });
     show();
   } finally {
@@ -254,9 +269,9 @@ function refreshSoon() {
 }
 
 function onEvent(name, data) {
-  if (name === "progress") {
-    const job = plain(JSON.parse(data));
-    const known = (state.migrations || []).find((other) => other.id === job.id);
+  if (name === "migration") {
+    const job = JSON.parse(data);
+    const known = (state.migrations || []).find((other) => other.id === job.id && other.state === job.state);
     if (known) {
       Object.assign(known, job);
       showMigrations();

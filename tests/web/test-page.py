@@ -127,6 +127,7 @@ def test_shows(browser, server, records):
 
 def test_hostile(browser):
     check("<script>alert" in text(browser, ".incident.confirmed ol"), "markup in a line is shown as text")
+    check("chosen, 93%" in text(browser, "#vms"), "the mode chosen and its probability")
     check("<img src=x" in text(browser, "#vms"), "markup in a name is shown as text")
     check(browser.run("return document.querySelectorAll('main script, main img').length") == 0, "no element from it")
     try:
