@@ -8,7 +8,7 @@
 
 typedef struct
 {
-  gint64 year, month, day, hour, minute, second, us;
+  int year, month, day, hour, minute, second, us;
 } Civil;
 
 gboolean
@@ -26,26 +26,18 @@ vmft_cursor_number (VmftCursor *cursor, guint min, guint max, gint64 *value)
   return TRUE;
 }
 
-/* A number of two digits within bounds. */
-static inline gboolean
-two_digits (VmftCursor *cursor, gint64 low, gint64 high, gint64 *value)
+/* Returns: the number of two digits at @p; negative when they are none. */
+static inline int
+two_digits (const char *p)
 {
-  guint tens, ones;
+  guint tens = (guint) (guchar) p[0] - '0', ones = (guint) (guchar) p[1] - '0';
 
-  if (cursor->end - cursor->p < 2)
-    return FALSE;
-  tens = (guint) (guchar) cursor->p[0] - '0';
-  ones = (guint) (guchar) cursor->p[1] - '0';
-  if (tens > 9 || ones > 9)
-    return FALSE;
-  *value = tens * 10 + ones;
-  cursor->p += 2;
-  return *value >= low && *value <= high;
+  return tens <= 9 && ones <= 9 ? (int) (tens * 10 + ones) : -1;
 }
 
 /* Digits after the decimal point; what is finer than a microsecond is cut. */
 static void
-fraction (VmftCursor *cursor, gint64 *us)
+fraction (VmftCursor *cursor, int *us)
 {
   const char *p = cursor->p;
   guint digits = 0;
@@ -60,13 +52,21 @@ fraction (VmftCursor *cursor, gint64 *us)
   cursor->p = p;
 }
 
+/* `08:33:48`, perhaps with a fraction. */
 static gboolean
 clock_time (VmftCursor *cursor, Civil *civil)
 {
-  if (!two_digits (cursor, 0, 23, &civil->hour) || !vmft_cursor_skip (cursor, ':') ||
-      !two_digits (cursor, 0, 59, &civil->minute) || !vmft_cursor_skip (cursor, ':') ||
-      !two_digits (cursor, 0, 60, &civil->second))
+  const char *p = cursor->p;
+
+  if (cursor->end - p < 8 || p[2] != ':' || p[5] != ':')
     return FALSE;
+  civil->hour = two_digits (p);
+  civil->minute = two_digits (p + 3);
+  civil->second = two_digits (p + 6);
+  if ((civil->hour | civil->minute | civil->second) < 0 || civil->hour > 23 || civil->minute > 59 ||
+      civil->second > 60)
+    return FALSE;
+  cursor->p = p + 8;
   if (cursor->end - cursor->p > 1 && (*cursor->p == '.' || *cursor->p == ',') &&
       g_ascii_isdigit (cursor->p[1]))
     {
@@ -76,14 +76,35 @@ clock_time (VmftCursor *cursor, Civil *civil)
   return TRUE;
 }
 
+/* `2026-11-23`. */
+static gboolean
+iso_date (VmftCursor *cursor, Civil *civil)
+{
+  const char *p = cursor->p;
+  int century;
+
+  if (cursor->end - p < 10 || p[4] != '-' || p[7] != '-')
+    return FALSE;
+  century = two_digits (p);
+  civil->year = two_digits (p + 2);
+  civil->month = two_digits (p + 5);
+  civil->day = two_digits (p + 8);
+  if ((century | civil->year | civil->month | civil->day) < 0)
+    return FALSE;
+  civil->year += century * 100;
+  cursor->p = p + 10;
+  return civil->year >= 1970 && civil->month >= 1 && civil->month <= 12 && civil->day >= 1 &&
+         civil->day <= 31;
+}
+
 /* Days since the epoch of a date in the Gregorian calendar; years from March make leap days come last. */
 static gint64
 days_of (const Civil *civil)
 {
-  gint64 year = civil->year - (civil->month <= 2), era = year / 400, of_era = year % 400;
-  gint64 of_year = (153 * (civil->month + (civil->month > 2 ? -3 : 9)) + 2) / 5 + civil->day - 1;
+  int year = civil->year - (civil->month <= 2), era = year / 400, of_era = year % 400;
+  int of_year = (153 * (civil->month + (civil->month > 2 ? -3 : 9)) + 2) / 5 + civil->day - 1;
 
-  return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
+  return (gint64) era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
 }
 
 static VmftTime
@@ -114,12 +135,12 @@ local_time (const Civil *civil)
   return (VmftTime) seconds * G_USEC_PER_SEC + civil->us;
 }
 
-/* Returns: %FALSE when there is an offset that is none. */
+/* `Z`, `+00:00`, `+0000`. Returns: %FALSE when there is an offset that is none. */
 static gboolean
-offset (VmftCursor *cursor, gboolean *given, gint64 *minutes)
+offset (VmftCursor *cursor, gboolean *given, int *minutes)
 {
-  gint64 hours = 0, rest = 0;
   char sign = cursor->p < cursor->end ? *cursor->p : '\0';
+  int hours, rest;
 
   *minutes = 0;
   *given = sign == 'Z' || sign == 'z' || sign == '+' || sign == '-';
@@ -128,13 +149,17 @@ offset (VmftCursor *cursor, gboolean *given, gint64 *minutes)
   cursor->p++;
   if (sign == 'Z' || sign == 'z')
     return TRUE;
-  if (!two_digits (cursor, 0, 23, &hours))
+  if (cursor->end - cursor->p < 4)
     return FALSE;
+  hours = two_digits (cursor->p);
+  cursor->p += 2;
   vmft_cursor_skip (cursor, ':');
-  if (!two_digits (cursor, 0, 59, &rest))
+  if (cursor->end - cursor->p < 2)
     return FALSE;
+  rest = two_digits (cursor->p);
+  cursor->p += 2;
   *minutes = (sign == '-' ? -1 : 1) * (hours * 60 + rest);
-  return TRUE;
+  return hours >= 0 && hours <= 23 && rest >= 0 && rest <= 59;
 }
 
 gboolean
@@ -142,25 +167,19 @@ vmft_cursor_iso_time (VmftCursor *cursor, VmftTime *time_us)
 {
   VmftCursor c = *cursor;
   Civil civil = { 0 };
-  gint64 century, minutes;
   gboolean has_offset;
+  int minutes;
 
-  if (!two_digits (&c, 19, 99, &century) || !two_digits (&c, 0, 99, &civil.year) ||
-      (civil.year += century * 100) < 1970 || !vmft_cursor_skip (&c, '-') ||
-      !two_digits (&c, 1, 12, &civil.month) || !vmft_cursor_skip (&c, '-') ||
-      !two_digits (&c, 1, 31, &civil.day))
-    return FALSE;
-  if (!vmft_cursor_skip (&c, 'T') && !vmft_cursor_skip (&c, ' '))
-    return FALSE;
-  if (!clock_time (&c, &civil) || !offset (&c, &has_offset, &minutes))
+  if (!iso_date (&c, &civil) || (!vmft_cursor_skip (&c, 'T') && !vmft_cursor_skip (&c, ' ')) ||
+      !clock_time (&c, &civil) || !offset (&c, &has_offset, &minutes))
     return FALSE;
   *cursor = c;
-  *time_us = has_offset ? utc_time (&civil) - minutes * 60 * G_USEC_PER_SEC : local_time (&civil);
+  *time_us = has_offset ? utc_time (&civil) - (gint64) minutes * 60 * G_USEC_PER_SEC : local_time (&civil);
   return TRUE;
 }
 
 static gboolean
-month_name (VmftCursor *cursor, gint64 *month)
+month_name (VmftCursor *cursor, int *month)
 {
   static const char names[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
 
@@ -170,7 +189,7 @@ month_name (VmftCursor *cursor, gint64 *month)
     {
       if (memcmp (cursor->p, names + 3 * i, 3) == 0)
         {
-          *month = i + 1;
+          *month = (int) i + 1;
           cursor->p += 3;
           return TRUE;
         }
@@ -182,11 +201,15 @@ month_name (VmftCursor *cursor, gint64 *month)
 static gboolean
 month_day_time (VmftCursor *cursor, Civil *civil)
 {
+  gint64 day = 0;
+
   if (!month_name (cursor, &civil->month) || !vmft_cursor_skip (cursor, ' '))
     return FALSE;
   vmft_cursor_skip (cursor, ' ');
-  return vmft_cursor_number (cursor, 1, 2, &civil->day) && civil->day >= 1 && civil->day <= 31 &&
-         vmft_cursor_skip (cursor, ' ') && clock_time (cursor, civil);
+  if (!vmft_cursor_number (cursor, 1, 2, &day) || day < 1 || day > 31)
+    return FALSE;
+  civil->day = (int) day;
+  return vmft_cursor_skip (cursor, ' ') && clock_time (cursor, civil);
 }
 
 /* The year, this one or a neighbour, that brings the date within half a year of @arrival_us. */
@@ -229,13 +252,15 @@ vmft_cursor_ctime (VmftCursor *cursor, VmftTime *time_us)
 {
   VmftCursor c = *cursor;
   Civil civil = { 0 };
+  gint64 year = 0;
 
   if (c.end - c.p < 4 || !g_ascii_isalpha (*c.p))
     return FALSE;
   c.p += 3; /* the day of the week says nothing new */
   if (!vmft_cursor_skip (&c, ' ') || !month_day_time (&c, &civil) || !vmft_cursor_skip (&c, ' ') ||
-      !vmft_cursor_number (&c, 4, 4, &civil.year) || civil.year < 1970)
+      !vmft_cursor_number (&c, 4, 4, &year) || year < 1970)
     return FALSE;
+  civil.year = (int) year;
   *cursor = c;
   *time_us = local_time (&civil);
   return TRUE;

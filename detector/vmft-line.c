@@ -91,21 +91,24 @@ static gboolean
 tag (VmftLine *line, VmftCursor *cursor)
 {
   VmftCursor c = *cursor;
+  VmftSlice name = word (&c);
   gint64 pid = 0;
 
-  while (c.p < c.end && *c.p != ':' && *c.p != '[' && *c.p > ' ' && *c.p < 0x7f)
-    c.p++;
-  if (c.p == cursor->p)
+  if (name.length < 2 || name.data[name.length - 1] != ':')
     return FALSE;
-  line->program = (VmftSlice){ cursor->p, (gsize) (c.p - cursor->p) };
-  if (vmft_cursor_skip (&c, '[') && (!vmft_cursor_number (&c, 1, 9, &pid) || !vmft_cursor_skip (&c, ']')))
-    pid = -1;
-  if (pid < 0 || !vmft_cursor_skip (&c, ':') || (c.p < c.end && *c.p != ' '))
+  name.length--;
+  if (name.data[name.length - 1] == ']')
     {
-      line->program.length = 0;
-      return FALSE;
+      const char *bracket = memchr (name.data, '[', name.length);
+      VmftCursor number = { bracket != NULL ? bracket + 1 : cursor->end, cursor->end };
+
+      if (!vmft_cursor_number (&number, 1, 9, &pid) || number.p != name.data + name.length - 1)
+        return FALSE;
+      name.length = (gsize) (bracket - name.data);
     }
-  vmft_cursor_skip (&c, ' ');
+  if (name.length == 0 || memchr (name.data, ':', name.length) != NULL)
+    return FALSE;
+  line->program = name;
   line->pid = (gint) pid;
   *cursor = c;
   return TRUE;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* How fast lines become templates: `meson test --benchmark -v bench-parser`. */
+/* How fast lines become templates: `meson test --benchmark -v bench-parser`; bench-parser LINES FILE takes its
+ * lines from a log, over and over. */
 #include "vmft-drain.h"
 #include "vmft-line.h"
 #include "vmft-mask.h"
@@ -55,8 +56,9 @@ static const char *const shapes[] = {
 
 typedef struct
 {
-  char *text;      /* headers and all, one after the other */
-  guint32 *starts; /* POOL_LINES + 1 */
+  GString *text;  /* headers and all, one after the other */
+  GArray *starts; /* (guint32) one more for the end */
+  guint n;
 } Pool;
 
 static void
@@ -95,22 +97,57 @@ append_shape (GString *out, const char *shape, GRand *rand)
     }
 }
 
-static Pool
-make_pool (void)
+static void
+pool_init (Pool *pool)
+{
+  pool->text = g_string_new (NULL);
+  pool->starts = g_array_new (FALSE, FALSE, sizeof (guint32));
+  pool->n = 0;
+}
+
+static void
+pool_clear (Pool *pool)
+{
+  g_string_free (pool->text, TRUE);
+  g_array_unref (pool->starts);
+}
+
+static void
+pool_end_line (Pool *pool)
+{
+  guint32 end = (guint32) pool->text->len;
+
+  g_array_append_val (pool->starts, end);
+}
+
+static void
+pool_generate (Pool *pool)
 {
   g_autoptr (GRand) rand = g_rand_new_with_seed (1);
-  GString *text = g_string_new (NULL);
-  Pool pool = { .starts = g_new (guint32, POOL_LINES + 1) };
 
-  for (guint i = 0; i < POOL_LINES; i++)
+  for (pool->n = 0; pool->n < POOL_LINES; pool->n++)
     {
-      pool.starts[i] = (guint32) text->len;
-      g_string_append (text, HEADER);
-      append_shape (text, shapes[g_rand_int_range (rand, 0, G_N_ELEMENTS (shapes))], rand);
+      pool_end_line (pool);
+      g_string_append (pool->text, HEADER);
+      append_shape (pool->text, shapes[g_rand_int_range (rand, 0, G_N_ELEMENTS (shapes))], rand);
     }
-  pool.starts[POOL_LINES] = (guint32) text->len;
-  pool.text = g_string_free (text, FALSE);
-  return pool;
+  pool_end_line (pool);
+}
+
+static void
+pool_read (Pool *pool, const char *path)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *text = NULL;
+
+  if (!g_file_get_contents (path, &text, NULL, &error))
+    g_error ("%s", error->message);
+  for (char *line = text, *end; (end = strchr (line, '\n')) != NULL; line = end + 1, pool->n++)
+    {
+      pool_end_line (pool);
+      g_string_append_len (pool->text, line, end - line);
+    }
+  pool_end_line (pool);
 }
 
 /* Returns: a counter of this thread's instructions in user space, or -1. */
@@ -202,10 +239,10 @@ measure (const char *name, WorkFunc func, const Pool *pool, guint64 n_lines, int
   started = cpu_seconds ();
   for (guint64 i = 0; i < n_lines; i++)
     {
-      guint32 at = i % POOL_LINES;
-      gsize length = pool->starts[at + 1] - pool->starts[at];
+      const guint32 *start = &g_array_index (pool->starts, guint32, i % pool->n);
+      gsize length = start[1] - start[0];
 
-      func (&work, pool->text + pool->starts[at], length);
+      func (&work, pool->text->str + start[0], length);
       bytes += length;
     }
   seconds = cpu_seconds () - started;
@@ -221,20 +258,27 @@ int
 main (int argc, char **argv)
 {
   guint64 most = argc > 1 ? g_ascii_strtoull (argv[1], NULL, 10) : 10 * 1000 * 1000;
-  Pool pool = make_pool ();
+  gboolean generated = argc < 3;
   int counter = open_counter ();
+  Pool pool;
 
-  g_print ("one core, kernel-like lines of %.0f bytes (with their header of %zu), default masks\n",
-           (double) pool.starts[POOL_LINES] / POOL_LINES, sizeof HEADER - 1);
+  pool_init (&pool);
   if (counter < 0)
     g_print ("instructions: not available here (perf_event_open: %s)\n", g_strerror (errno));
-  for (guint64 n = 10000; n <= most; n *= 10)
+  if (generated)
+    pool_generate (&pool);
+  else
+    pool_read (&pool, argv[2]);
+  g_print ("one core, %s lines of %.0f bytes with their header, default masks\n",
+           generated ? "kernel-like" : "the log's", (double) pool.text->len / MAX (pool.n, 1));
+  for (guint64 n = 10000; generated && n <= most; n *= 10)
     measure ("mine", mine, &pool, n, counter);
-  measure ("split and mine", split_and_mine, &pool, most, counter);
-  measure ("mask alone", mask_only, &pool, most, counter);
+  if (pool.n > 0)
+    measure ("split and mine", split_and_mine, &pool, most, counter);
+  if (generated)
+    measure ("mask alone", mask_only, &pool, most, counter);
   if (counter >= 0)
     close (counter);
-  g_free (pool.text);
-  g_free (pool.starts);
+  pool_clear (&pool);
   return 0;
 }
