@@ -10,7 +10,10 @@ vmft_engine_new (const char *name,
 {
   if (g_strcmp0 (name, "kernel") == 0)
     return vmft_engine_kernel_new (config, families, store, error);
-  g_set_error (error, VMFT_ERROR, VMFT_ERROR_CONFIG, "engine \"%s\" is none of: kernel", name ? name : "");
+  if (g_strcmp0 (name, "vmft-lad") == 0)
+    return vmft_engine_lad_new (config, families, store, error);
+  g_set_error (error, VMFT_ERROR, VMFT_ERROR_CONFIG, "engine \"%s\" is none of: kernel, vmft-lad",
+               name ? name : "");
   return NULL;
 }
 
