@@ -12,6 +12,7 @@ struct _VmftLad
   guint32 keys[VMFT_SUBSEQUENCE_MAX_LENGTH]; /* the latest rows, oldest first */
   gboolean faulty[VMFT_SUBSEQUENCE_MAX_LENGTH];
   guint n_rows; /* of them, up to the window's length */
+  double faulty_distance;
 };
 
 gboolean
@@ -81,6 +82,7 @@ score_window (VmftLad *self)
   double distance = vmft_subsequence_store_nearest (self->store, self->keys, &nearest);
   gboolean anomaly = preset->inclusive ? distance >= preset->theta : distance > preset->theta;
 
+  self->faulty_distance = has_faulty_key (self) || !preset->feedback ? distance : 0.0;
   if (!anomaly)
     {
       if (distance < preset->eta && vmft_subsequence_store_count (self->store) > 0)
@@ -99,6 +101,7 @@ score_window (VmftLad *self)
 double
 vmft_lad_feed (VmftLad *self, guint32 key, gboolean faulty, gboolean learning)
 {
+  self->faulty_distance = 0.0;
   push_row (self, key, faulty);
   if (self->n_rows < self->preset.window)
     return 0.0;
@@ -106,6 +109,12 @@ vmft_lad_feed (VmftLad *self, guint32 key, gboolean faulty, gboolean learning)
     return score_window (self);
   vmft_subsequence_store_add (self->store, self->keys); /* Algorithm 1 */
   return 0.0;
+}
+
+double
+vmft_lad_faulty_distance (const VmftLad *self)
+{
+  return self->faulty_distance;
 }
 
 void

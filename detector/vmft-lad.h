@@ -59,6 +59,14 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (VmftLad, vmft_lad_free)
  */
 double vmft_lad_feed (VmftLad *self, guint32 key, gboolean faulty, gboolean learning);
 
+/**
+ * vmft_lad_faulty_distance:
+ *
+ * Returns: distance of the last row's window when log inference calls one of its keys faulty, else 0: with this
+ * store, the row is a fault for every theta below it. For ROC curves.
+ */
+double vmft_lad_faulty_distance (const VmftLad *self);
+
 /** vmft_lad_restart: the next row does not follow the last one: no window spans the two. */
 void vmft_lad_restart (VmftLad *self);
 

@@ -18,6 +18,8 @@ static const struct
 } verbs[] = {
   { "templates", "[--content] [--assign] FILE", "templates of a log, or the template of each line",
     vmft_eval_templates },
+  { "series", "--data DIR --templates FILE [OPTION…]", "the paper's data, scored as the paper's tables were",
+    vmft_eval_series },
   { "runs", "[--learn DIR]… [--json] DIR…", "alarms in recorded kernel-fault runs, and how early they come",
     vmft_eval_runs },
   { "policy", "[--scenarios N] [--seed N] [--json]", "weight that plans save on simulated hosts",

@@ -25,4 +25,7 @@ gboolean vmft_eval_runs (int argc, char **argv, GError **error) G_GNUC_WARN_UNUS
 /** vmft_eval_policy: the weight that plans bring away on simulated hosts, beside fixed rules and a clairvoyant. */
 gboolean vmft_eval_policy (int argc, char **argv, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/** vmft_eval_series: the paper's labelled series: NAB scores, rates, lead times, ROC. */
+gboolean vmft_eval_series (int argc, char **argv, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 G_END_DECLS
