@@ -346,7 +346,7 @@ write_script (Fixture *f, const char *text)
   g_autofree char *path = g_build_filename (f->dir, "hook", NULL);
   g_autofree char *script = g_strdup_printf ("#!/bin/sh\n%s\n", text);
 
-  g_assert_true (g_file_set_contents_full (path, script, -1, G_FILE_SET_CONTENTS_NONE, 0700, NULL));
+  g_assert_true (g_file_set_contents_full (path, script, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0700, NULL));
   return g_steal_pointer (&path);
 }
 
