@@ -7,7 +7,7 @@
 #define MAX_RESENDS         150
 #define MAX_RUN_S           (24.0 * 3600.0)
 #define MAX_THROTTLE        0.99
-#define DEFAULT_CEILING     8.0 /* an unthrottled guest could write so many times faster than it does */
+#define DEFAULT_CEILING     6.0 /* an unthrottled guest could write so many times faster than it does */
 #define DEFAULT_DISK_BPS    100e6
 #define POSTCOPY_DOWNTIME_S 0.005 /* device state; the lab's 2-12 ms */
 #define STOP_S              0.03  /* stop, last page, start */
@@ -61,11 +61,17 @@ vmft_load_storage_s (const VmftLoad *load, double bandwidth_bps)
 typedef struct
 {
   double throttle;
-  double since_s;
-  double sent_bytes;
-  double dirtied_bytes;
-  guint stalled;
+  double counts;
 } Throttle;
+
+/* How often a round of @round_s is looked at. One a little longer than a second may still fall short of it. */
+static double
+looks_per_round (double round_s)
+{
+  if (round_s >= 1.0)
+    return MIN (1.0, 0.5 + 2.0 * (round_s - 1.0));
+  return 1.0 / ceil (1.0 / MAX (round_s, 1e-3));
+}
 
 static void
 throttle_after_round (Throttle *self,
@@ -74,18 +80,12 @@ throttle_after_round (Throttle *self,
                       double sent_bytes,
                       double dirtied_bytes)
 {
-  gboolean high;
-
-  self->since_s += round_s;
-  self->sent_bytes += sent_bytes;
-  self->dirtied_bytes += dirtied_bytes;
-  if (self->since_s < 1.0)
+  if (dirtied_bytes <= 0.5 * sent_bytes)
     return;
-  high = self->dirtied_bytes > 0.5 * self->sent_bytes;
-  self->since_s = self->sent_bytes = self->dirtied_bytes = 0.0;
-  if (!high || ++self->stalled < 2)
+  self->counts += looks_per_round (round_s);
+  if (self->counts < 2.0)
     return;
-  self->stalled = 0;
+  self->counts = 0.0;
   self->throttle +=
       (self->throttle > 0.0 ? load->auto_converge_increment : load->auto_converge_initial) / 100.0;
   self->throttle = MIN (MAX_THROTTLE, self->throttle);
