@@ -321,7 +321,7 @@ vmft_lead_model_get (VmftLeadModel *self, const char *fault_class, double elapse
                  pi != NULL         ? *pi
                  : stand_in != NULL ? 0.5
                                     : prior->pi,
-                 (const VmftLeadDatum *) data->data, data->len);
+                 (const VmftLeadDatum *) (gconstpointer) data->data, data->len);
   vmft_lead_set_elapsed (lead, elapsed_s);
 }
 

@@ -48,7 +48,8 @@ test_working_set_from_two_periods (void)
       g_array_append_val (samples, one);
       g_array_append_val (samples, four);
     }
-  vmft_dirty_curve_fit (&curve, (VmftDirtySample *) samples->data, samples->len, RAM, NOW, MAX_AGE_S);
+  vmft_dirty_curve_fit (&curve, (VmftDirtySample *) (gpointer) samples->data, samples->len, RAM, NOW,
+                        MAX_AGE_S);
   g_assert_true (curve.measured);
   assert_near (curve.working_set_bytes, 128 * MIB, 0.1);
   assert_near (vmft_dirty_curve_bytes (&curve, 1.0), 100 * MIB, 0.1);
