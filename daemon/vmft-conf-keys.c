@@ -18,12 +18,35 @@ static const VmftConfKey keys[] = {
   { "Daemon", "max-records", VMFT_CONF_INTEGER, "100000", "100..10000000",
     "how many alarms, plans and migrations are kept, of each" },
 
-  { "Source *", "type", VMFT_CONF_CHOICE, NULL, "file", "what kind of log this is" },
-  { "Source *", "path", VMFT_CONF_LIST, "", NULL, "files to follow; shell patterns are allowed" },
+  { "Source *", "type", VMFT_CONF_CHOICE, NULL, "file|journal|kmsg|syslog|pressure|qemu",
+    "what this is: log files, systemd's journal, the kernel's own log, a receiver for rsyslog, stalls (PSI), "
+    "or the "
+    "logs of the VMs' QEMU" },
+  { "Source *", "path", VMFT_CONF_LIST, "", NULL,
+    "file: what to follow, shell patterns are allowed; qemu: empty for libvirt's logs; kmsg: empty for "
+    "/dev/kmsg" },
   { "Source *", "trust", VMFT_CONF_CHOICE, "claimed", "claimed|kernel",
-    "kernel: lines that say they are the kernel's are believed, because nobody else can write there" },
+    "kernel: lines that say they are the kernel's are believed, because nobody else can write there; kmsg "
+    "and this "
+    "machine's journal are trusted without it, UDP is not with it" },
   { "Source *", "format", VMFT_CONF_CHOICE, "auto", "auto|bare|rfc3164|rfc5424|iso|kmsg|dmesg|qemu|libvirt",
-    "how lines begin" },
+    "file: how lines begin" },
+  { "Source *", "directory", VMFT_CONF_PATH, "", NULL,
+    "journal: files there, empty for this machine's journal; pressure: empty for /proc/pressure" },
+  { "Source *", "namespace", VMFT_CONF_STRING, "", NULL, "journal: a namespace of this machine's journal" },
+  { "Source *", "backlog", VMFT_CONF_DURATION, "30d", NULL,
+    "journal: how much of its past is read the first time" },
+  { "Source *", "listen", VMFT_CONF_LIST, "tcp:127.0.0.1:5514", NULL,
+    "syslog: tcp:ADDRESS:PORT and udp:ADDRESS:PORT" },
+  { "Source *", "allow", VMFT_CONF_LIST, "", NULL,
+    "syslog: addresses and networks that may send; empty: this machine only" },
+  { "Source *", "max-connections", VMFT_CONF_INTEGER, "64", "1..4096", "syslog: TCP connections at a time" },
+  { "Source *", "memory", VMFT_CONF_NUMBER, "0.15", "0..0.999",
+    "pressure: share of 2 s in which some task waits for memory; 0: not watched" },
+  { "Source *", "io", VMFT_CONF_NUMBER, "0.9", "0..0.999",
+    "pressure: share of 2 s in which all tasks wait for I/O; 0: not watched" },
+  { "Source *", "cpu", VMFT_CONF_NUMBER, "0.95", "0..0.999",
+    "pressure: share of 2 s in which some task waits for a CPU; 0: not watched" },
 
   { "Detector", "engine", VMFT_CONF_CHOICE, "kernel", "kernel|vmft-lad", "the engine that raises alarms" },
   { "Detector", "preset", VMFT_CONF_CHOICE, "published", "published|paper", "parameters of engine vmft-lad" },
@@ -39,6 +62,18 @@ static const VmftConfKey keys[] = {
     "bound on templates in memory" },
   { "Detector", "model", VMFT_CONF_PATH, "", NULL, "kernel-message model; empty for the installed one" },
   { "Detector", "families", VMFT_CONF_PATH, "", NULL, "fault-family table; empty for the installed one" },
+
+  { "Inference", "provider", VMFT_CONF_CHOICE, "kernel-model", "kernel-model|llm|none",
+    "who is asked whether a template announces a fault" },
+  { "Inference", "url", VMFT_CONF_STRING, "", NULL,
+    "llm: an endpoint that speaks OpenAI's chat completions, such as https://HOST/v1" },
+  { "Inference", "model", VMFT_CONF_STRING, "", NULL, "llm: name of the model" },
+  { "Inference", "key-file", VMFT_CONF_PATH, "", NULL, "llm: file with the key" },
+  { "Inference", "credential", VMFT_CONF_STRING, "", NULL, "llm: systemd credential with the key" },
+  { "Inference", "prompt", VMFT_CONF_CHOICE, "few-shot", "few-shot|zero-shot",
+    "llm: with samples of what is normal here, or without them but with \"unsure\"" },
+  { "Inference", "deadline", VMFT_CONF_DURATION, "30s", "1..600", "how long one attempt may take" },
+  { "Inference", "max-queued", VMFT_CONF_INTEGER, "256", "1..100000", "questions that may wait" },
 
   { "LeadTime", "origin", VMFT_CONF_CHOICE, "auto", "auto|field|testbed|paper",
     "whose history of failures this host believes; auto: the one with most events, field first" },

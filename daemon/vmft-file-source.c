@@ -30,6 +30,7 @@ typedef struct
   char *path;
   char *label;        /* "file:PATH" */
   char *cursor_key;   /* "NAME:PATH" */
+  char *stem;         /* the file's name without its ending: libvirt's name of the VM */
   GPtrArray *readers; /* of Reader, oldest first */
   guint idle_id;
   gboolean complained; /* about its absence */
@@ -87,6 +88,7 @@ followed_free (Followed *followed)
   g_free (followed->path);
   g_free (followed->label);
   g_free (followed->cursor_key);
+  g_free (followed->stem);
   g_free (followed);
 }
 
@@ -126,6 +128,9 @@ hand_over (Followed *followed)
       VmftLine *line = &g_array_index (self->lines, VmftLine, i);
 
       vmft_line_split (line, self->format, slice->data, slice->length, now_us);
+      /* QEMU names its guest only when it is told to; libvirt names the file by it */
+      if (self->format == VMFT_LINE_QEMU)
+        line->host = (VmftSlice){ followed->stem, strlen (followed->stem) };
       line->trust = self->trust; /* whatever the text looks like: a file is what the operator says it is */
     }
   batch.lines = (const VmftLine *) (gpointer) self->lines->data;
@@ -303,6 +308,16 @@ retire_finished (Followed *followed)
     }
 }
 
+static char *
+make_stem (const char *path)
+{
+  char *stem = g_path_get_basename (path);
+
+  if (g_str_has_suffix (stem, ".log"))
+    stem[strlen (stem) - strlen (".log")] = '\0';
+  return stem;
+}
+
 static Followed *
 follow (VmftFileSource *self, const char *path)
 {
@@ -315,6 +330,7 @@ follow (VmftFileSource *self, const char *path)
   followed->path = g_strdup (path);
   followed->label = g_strconcat ("file:", path, NULL);
   followed->cursor_key = g_strdup_printf ("%s:%s", self->name, path);
+  followed->stem = make_stem (path);
   followed->readers = g_ptr_array_new_with_free_func ((GDestroyNotify) reader_free);
   g_hash_table_insert (self->followed, followed->path, followed);
   watch_directory_of (self, path);

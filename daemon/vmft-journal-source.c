@@ -248,8 +248,8 @@ seek_start (VmftJournalSource *self)
   if (self->cursor != NULL && sd_journal_seek_cursor (self->journal, self->cursor) >= 0)
     {
       /* the entry that the cursor names has been seen; where it is gone, this is the one after it */
-      self->at_unread = sd_journal_next (self->journal) > 0 &&
-                        sd_journal_test_cursor (self->journal, self->cursor) <= 0;
+      self->at_unread =
+          sd_journal_next (self->journal) > 0 && sd_journal_test_cursor (self->journal, self->cursor) <= 0;
     }
   else if (self->backlog_s > 0)
     {

@@ -139,6 +139,16 @@ vmft_pipeline_feed_drill (VmftPipeline *self, const char *text)
   end_batch (self, open, evidence_us);
 }
 
+void
+vmft_pipeline_raise_pressure (VmftPipeline *self, const char *resource, const char *line)
+{
+  gint64 evidence_us = vmft_clock_monotonic_us (self->clock);
+  gboolean open = begin_batch (self);
+
+  vmft_detector_raise_pressure (self->detector, resource, line);
+  end_batch (self, open, evidence_us);
+}
+
 /* --- life --- */
 
 VmftPipeline *

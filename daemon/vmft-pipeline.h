@@ -42,6 +42,9 @@ void vmft_pipeline_start (VmftPipeline *self);
 /** vmft_pipeline_feed_drill: feeds @text as a line of a rehearsal, committed like any other. */
 void vmft_pipeline_feed_drill (VmftPipeline *self, const char *text);
 
+/** vmft_pipeline_raise_pressure: vmft_detector_raise_pressure(), committed like a line. */
+void vmft_pipeline_raise_pressure (VmftPipeline *self, const char *resource, const char *line);
+
 /** vmft_pipeline_to_variant: Returns: (transfer floating): `a{sv}`: lines, batches, store_errors, sources. */
 GVariant *vmft_pipeline_to_variant (VmftPipeline *self);
 

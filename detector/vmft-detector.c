@@ -12,7 +12,7 @@
 #include <string.h>
 
 #define BACKLOG_US       (G_GINT64_CONSTANT (300) * G_USEC_PER_SEC) /* DESIGN 4.2: older lines are not news */
-#define SKEW_US          (60 * G_USEC_PER_SEC)     /* a line from further in the future lies about its time */
+#define SKEW_US          (60 * G_USEC_PER_SEC) /* a line from further in the future lies about its time */
 #define TICK_MS          30000
 #define EXPIRE_TICKS     120 /* hourly */
 #define ALARM_LINE_BYTES 2048
@@ -355,6 +355,18 @@ engine_takes (const VmftEngine *engine, VmftDetector *self, const VmftLine *line
          vmft_families_wants (self->families, line->program.data, line->program.length);
 }
 
+/* What QEMU says about its guest concerns that VM: in the VMs' own logs the name stands where a host's would. */
+static void
+locate_vm (VmftDetector *self, const VmftLine *line, const VmftFamily *family, VmftLocus *locus)
+{
+  if (!family || !family->program || !g_str_has_prefix (family->program, "qemu") || line->kernel ||
+      line->host.length == 0 || (self->hostname && !is_other_host (self->hostname, &line->host)))
+    return;
+  locus->kind = VMFT_LOCUS_VM_NAME;
+  g_snprintf (locus->name, sizeof locus->name, "%.*s", (int) MIN (line->host.length, sizeof locus->name),
+              line->host.data);
+}
+
 static void
 judge (VmftDetector *self, const VmftEngineInput *input, const char *source, VmftVerdict *verdict)
 {
@@ -373,6 +385,7 @@ judge (VmftDetector *self, const VmftEngineInput *input, const char *source, Vmf
     }
   if (!verdict->fault)
     return;
+  locate_vm (self, input->line, family, &verdict->locus);
   if (self->resolver && vmft_locus_is_vague (&verdict->locus))
     self->resolver (&verdict->locus, self->resolver_data);
   alarm_from_line (self, input->line, source, input, verdict, family);
