@@ -364,27 +364,66 @@ hypervisor_abort (VmftHypervisor *hypervisor, const char *uuid, GTask *task)
   g_task_return_boolean (task, TRUE);
 }
 
-static void
-hypervisor_destination_free_memory (VmftHypervisor *hypervisor, const char *uri, GTask *task)
+static guint64
+free_bytes (VmftFakeWorld *world, const FakeHost *host)
 {
-  VmftFakeHypervisor *self = VMFT_FAKE_HYPERVISOR (hypervisor);
-  FakeHost *host = vmft_fake_find_host_by_uri (self->world, uri);
   guint64 used_bytes = 0;
 
-  if (host == NULL || !host->libvirtd || host->link_bps <= 0.0)
+  for (guint i = 0; i < world->guests->len; i++)
     {
-      g_task_return_new_error (task, VMFT_ERROR, VMFT_ERROR_UNAVAILABLE, "cannot reach libvirt at %s", uri);
-      return;
-    }
-  for (guint i = 0; i < self->world->guests->len; i++)
-    {
-      const FakeGuest *guest = g_ptr_array_index (self->world->guests, i);
+      const FakeGuest *guest = g_ptr_array_index (world->guests, i);
 
       if (guest->host == host || (guest->job != NULL && guest->job->destination == host))
         used_bytes += guest->spec.memory_bytes;
     }
-  used_bytes = host->memory_bytes > used_bytes ? host->memory_bytes - used_bytes : 0;
-  g_task_return_pointer (task, g_memdup2 (&used_bytes, sizeof used_bytes), g_free);
+  return host->memory_bytes > used_bytes ? host->memory_bytes - used_bytes : 0;
+}
+
+static FakeHost *
+require_host (VmftHypervisor *hypervisor, const char *uri, GTask *task)
+{
+  FakeHost *host = vmft_fake_find_host_by_uri (VMFT_FAKE_HYPERVISOR (hypervisor)->world, uri);
+
+  if (host != NULL && host->libvirtd && host->link_bps > 0.0)
+    return host;
+  g_task_return_new_error (task, VMFT_ERROR, VMFT_ERROR_UNAVAILABLE, "cannot reach libvirt at %s", uri);
+  return NULL;
+}
+
+static void
+hypervisor_destination_free_memory (VmftHypervisor *hypervisor, const char *uri, GTask *task)
+{
+  FakeHost *host = require_host (hypervisor, uri, task);
+
+  if (host != NULL)
+    {
+      guint64 bytes = free_bytes (VMFT_FAKE_HYPERVISOR (hypervisor)->world, host);
+
+      g_task_return_pointer (task, g_memdup2 (&bytes, sizeof bytes), g_free);
+    }
+}
+
+static void
+hypervisor_probe (VmftHypervisor *hypervisor, const char *destination, const char *uri, GTask *task)
+{
+  VmftFakeHypervisor *self = VMFT_FAKE_HYPERVISOR (hypervisor);
+  FakeHost *host = require_host (hypervisor, uri, task);
+  VmftProbe *probe = NULL;
+
+  if (host == NULL)
+    return;
+  probe = vmft_probe_new ();
+  probe->host_name = g_strdup (host->name);
+  probe->memory_bytes = host->memory_bytes;
+  probe->free_bytes = free_bytes (self->world, host);
+  for (guint i = 0; i < self->world->guests->len; i++)
+    {
+      const FakeGuest *guest = g_ptr_array_index (self->world->guests, i);
+
+      if (guest->host == self->host)
+        g_hash_table_replace (probe->obstacles, g_strdup (guest->uuid), g_strdup (""));
+    }
+  g_task_return_pointer (task, probe, (GDestroyNotify) vmft_probe_free);
 }
 
 /* --- the object --- */
@@ -402,6 +441,7 @@ hypervisor_iface_init (VmftHypervisorInterface *iface)
   iface->switch_to_postcopy = hypervisor_switch;
   iface->abort = hypervisor_abort;
   iface->destination_free_memory = hypervisor_destination_free_memory;
+  iface->probe = hypervisor_probe;
 }
 
 void

@@ -74,6 +74,26 @@ vmft_job_free (VmftJob *job)
   g_free (job);
 }
 
+VmftProbe *
+vmft_probe_new (void)
+{
+  VmftProbe *probe = g_new0 (VmftProbe, 1);
+
+  probe->modes = VMFT_MODES_ALL;
+  probe->obstacles = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+  return probe;
+}
+
+void
+vmft_probe_free (VmftProbe *probe)
+{
+  if (probe == NULL)
+    return;
+  g_free (probe->host_name);
+  g_hash_table_unref (probe->obstacles);
+  g_free (probe);
+}
+
 const char *
 vmft_outcome_to_string (VmftOutcome outcome)
 {
@@ -278,4 +298,24 @@ vmft_hypervisor_destination_free_memory_finish (VmftHypervisor *self,
     return FALSE;
   *bytes = *value;
   return TRUE;
+}
+
+void
+vmft_hypervisor_probe_async (VmftHypervisor *self,
+                             const char *destination,
+                             const char *uri,
+                             GCancellable *cancellable,
+                             GAsyncReadyCallback callback,
+                             gpointer user_data)
+{
+  g_autoptr (GTask) task =
+      new_task (self, cancellable, callback, user_data, vmft_hypervisor_probe_async, "vmft probe");
+
+  VMFT_HYPERVISOR_GET_IFACE (self)->probe (self, destination, uri, task);
+}
+
+VmftProbe *
+vmft_hypervisor_probe_finish (VmftHypervisor *self, GAsyncResult *result, GError **error)
+{
+  return g_task_propagate_pointer (G_TASK (result), error);
 }

@@ -102,6 +102,28 @@ typedef struct
 void vmft_job_free (VmftJob *job);
 
 /**
+ * VmftProbe: a destination as it is now.
+ * @qemu_version, @libvirt_version: major * 1000000 + minor * 1000 + release; 0 when unknown
+ * @modes: that both this host's QEMU and that one's can do
+ * @obstacles: VM's UUID to the reason why it cannot go there, "" when nothing speaks against it
+ */
+typedef struct
+{
+  char *host_name;
+  gulong qemu_version;
+  gulong libvirt_version;
+  guint64 memory_bytes;
+  guint64 free_bytes;
+  guint modes;
+  GHashTable *obstacles;
+} VmftProbe;
+
+/** vmft_probe_new: Returns: (transfer full): one that knows nothing. */
+VmftProbe *vmft_probe_new (void);
+void vmft_probe_free (VmftProbe *probe);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (VmftProbe, vmft_probe_free)
+
+/**
  * VmftHypervisor:
  *
  * The third seam (after the clock and the log source): everything vmft does to and hears from the
@@ -134,6 +156,7 @@ struct _VmftHypervisorInterface
   void (*switch_to_postcopy) (VmftHypervisor *self, const char *uuid, GTask *task);
   void (*abort) (VmftHypervisor *self, const char *uuid, GTask *task);
   void (*destination_free_memory) (VmftHypervisor *self, const char *uri, GTask *task);
+  void (*probe) (VmftHypervisor *self, const char *destination, const char *uri, GTask *task);
 };
 
 /** vmft_hypervisor_start: connects, and reconnects with back-off for as long as the object lives. */
@@ -226,5 +249,26 @@ gboolean vmft_hypervisor_destination_free_memory_finish (VmftHypervisor *self,
                                                          GAsyncResult *result,
                                                          guint64 *bytes,
                                                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/**
+ * vmft_hypervisor_probe_async:
+ * @destination: its name in the configuration
+ * @uri: its libvirt URI
+ *
+ * Looks at a destination with this host's VMs in mind, capabilities probed and never assumed: QEMU's version at both
+ * ends, machine type, CPU and networks of each VM. Each #VmftVm gains its #VmftMovability and the modes left to it.
+ *
+ * vmft_hypervisor_probe_finish: Returns: (transfer full): the facts; NULL with %VMFT_ERROR_UNAVAILABLE when it does not
+ * answer.
+ */
+void vmft_hypervisor_probe_async (VmftHypervisor *self,
+                                  const char *destination,
+                                  const char *uri,
+                                  GCancellable *cancellable,
+                                  GAsyncReadyCallback callback,
+                                  gpointer user_data);
+VmftProbe *vmft_hypervisor_probe_finish (VmftHypervisor *self,
+                                         GAsyncResult *result,
+                                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 G_END_DECLS

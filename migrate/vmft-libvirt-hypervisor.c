@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "vmft-libvirt-hypervisor.h"
 
+#include "vmft-capabilities.h"
 #include "vmft-connection.h"
 #include "vmft-dirty-reading.h"
 #include "vmft-inventory.h"
@@ -275,6 +276,99 @@ hypervisor_destination_free_memory (VmftHypervisor *hypervisor, const char *uri,
                             free_memory_in_thread);
 }
 
+/* what a VM may do is what every destination that can take it allows */
+static void
+apply_probe (VmftLibvirtHypervisor *self, const char *destination, const VmftProbe *probe)
+{
+  VmftTime now_us = vmft_clock_real_us (self->clock);
+  GHashTableIter iter;
+  gpointer uuid = NULL, reason = NULL;
+
+  g_hash_table_iter_init (&iter, probe->obstacles);
+  while (g_hash_table_iter_next (&iter, &uuid, &reason))
+    {
+      VmftVm *vm = vmft_inventory_get (self->inventory, uuid);
+      const char *why = ((const char *) reason)[0] != '\0' ? reason : NULL;
+      VmftVm *copy = NULL;
+
+      if (vm == NULL)
+        continue;
+      copy = vmft_vm_copy (vm);
+      copy->modes &= probe->modes;
+      vmft_vm_set_movability (copy, destination, why == NULL, why, now_us);
+      vmft_inventory_put (self->inventory, copy);
+    }
+}
+
+typedef struct
+{
+  GTask *task; /* the caller's */
+  char *destination;
+  char *uri;
+} Probe;
+
+static void
+probe_free (Probe *probe)
+{
+  g_clear_object (&probe->task);
+  g_free (probe->destination);
+  g_free (probe->uri);
+  g_free (probe);
+}
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (Probe, probe_free)
+
+static void
+on_destination_probed (GObject *object, GAsyncResult *async, gpointer user_data)
+{
+  VmftLibvirtHypervisor *self = VMFT_LIBVIRT_HYPERVISOR (object);
+  g_autoptr (Probe) probe = user_data;
+  g_autoptr (GError) error = NULL;
+  VmftProbe *result = g_task_propagate_pointer (G_TASK (async), &error);
+
+  if (result == NULL)
+    {
+      g_task_return_error (probe->task, g_steal_pointer (&error));
+      return;
+    }
+  apply_probe (self, probe->destination, result);
+  g_task_return_pointer (probe->task, result, (GDestroyNotify) vmft_probe_free);
+}
+
+static void
+on_source_probed (GObject *object, GAsyncResult *async, gpointer user_data)
+{
+  VmftLibvirtHypervisor *self = VMFT_LIBVIRT_HYPERVISOR (object);
+  Probe *probe = user_data;
+  g_autoptr (GError) error = NULL;
+  VmftProbeRequest *request = g_task_propagate_pointer (G_TASK (async), &error);
+  g_autoptr (GTask) call = NULL;
+
+  if (request == NULL)
+    {
+      g_task_return_error (probe->task, g_steal_pointer (&error));
+      probe_free (probe);
+      return;
+    }
+  call = g_task_new (self, NULL, on_destination_probed, probe);
+  g_task_set_task_data (call, request, (GDestroyNotify) vmft_probe_request_free);
+  vmft_connection_call_uri (self->connection, call, probe->uri, vmft_probe_destination);
+}
+
+static void
+hypervisor_probe (VmftHypervisor *hypervisor, const char *destination, const char *uri, GTask *task)
+{
+  VmftLibvirtHypervisor *self = VMFT_LIBVIRT_HYPERVISOR (hypervisor);
+  Probe *probe = g_new0 (Probe, 1);
+  g_autoptr (GTask) call = g_task_new (self, NULL, on_source_probed, probe);
+
+  probe->task = g_object_ref (task);
+  probe->destination = g_strdup (destination);
+  probe->uri = g_strdup (uri);
+  g_task_set_task_data (call, g_strdup (uri), g_free);
+  vmft_connection_call (self->connection, call, vmft_probe_source);
+}
+
 /* --- the object --- */
 
 static void
@@ -308,6 +402,7 @@ hypervisor_iface_init (VmftHypervisorInterface *iface)
   iface->switch_to_postcopy = hypervisor_switch;
   iface->abort = hypervisor_abort;
   iface->destination_free_memory = hypervisor_destination_free_memory;
+  iface->probe = hypervisor_probe;
 }
 
 VmftHypervisor *

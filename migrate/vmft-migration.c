@@ -155,8 +155,8 @@ on_source_seen (GObject *object, GAsyncResult *async, gpointer user_data)
   if (ends == NULL)
     ends = g_new0 (VmftEnds, 1);
   /* a guest that runs here runs nowhere else: do not wait for a destination that may be dead */
-  if (ends->source == VMFT_END_RUNNING || (ends->job && ends->source != VMFT_END_POSTCOPY_FAILED)
-      || self->spec->destination_uri == NULL)
+  if (ends->source == VMFT_END_RUNNING || (ends->job && ends->source != VMFT_END_POSTCOPY_FAILED) ||
+      self->spec->destination_uri == NULL)
     {
       judge (self, ends);
       return;

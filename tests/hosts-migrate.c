@@ -20,6 +20,7 @@ typedef struct
   guint sample_s;
   double abort_after_s;
   gboolean attach;
+  gboolean probe;
   gboolean started;
   int status;
 } Run;
@@ -130,6 +131,30 @@ migrate (Run *run)
 }
 
 static void
+on_probed (GObject *object, GAsyncResult *async, gpointer user_data)
+{
+  Run *run = user_data;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (VmftProbe) probe = vmft_hypervisor_probe_finish (run->hypervisor, async, &error);
+  g_autoptr (VmftVm) vm = vmft_hypervisor_lookup (run->hypervisor, run->domain);
+  const char *obstacle = NULL;
+  g_autofree char *modes = NULL;
+
+  if (probe == NULL)
+    {
+      g_print ("result unreachable: %s\n", error->message);
+      stop (run, 1);
+      return;
+    }
+  obstacle = g_hash_table_lookup (probe->obstacles, run->spec->uuid);
+  modes = vmft_modes_to_string (probe->modes);
+  g_print ("result probe host=%s qemu=%lu free=%" G_GUINT64_FORMAT " movability=%u modes=%s obstacle=%s\n",
+           probe->host_name, probe->qemu_version, probe->free_bytes, vm->movability->len, modes,
+           obstacle != NULL && obstacle[0] != '\0' ? obstacle : "none");
+  stop (run, 0);
+}
+
+static void
 on_sampled (GObject *object, GAsyncResult *async, gpointer user_data)
 {
   Run *run = user_data;
@@ -166,7 +191,9 @@ on_connected (VmftHypervisor *hypervisor, gboolean up, gpointer user_data)
            vm->name, vm->id, vm->qemu_pid, vm->kvm, vm->memory_bytes, vm->resident_bytes,
            vm->blocker != NULL ? vm->blocker : "none");
   run->spec->uuid = g_strdup (vm->uuid);
-  if (run->sample_s > 0)
+  if (run->probe)
+    vmft_hypervisor_probe_async (hypervisor, "B", run->spec->destination_uri, NULL, on_probed, run);
+  else if (run->sample_s > 0)
     vmft_hypervisor_sample_dirty_async (hypervisor, vm->uuid, run->sample_s, NULL, on_sampled, run);
   else
     migrate (run);
@@ -198,6 +225,7 @@ parse (Run *run, int argc, char **argv, GError **error)
     { "persistent", 0, 0, G_OPTION_ARG_NONE, &persistent, "move the definition too", NULL },
     { "allow-postcopy", 0, 0, G_OPTION_ARG_NONE, &allow_postcopy, "it may be switched", NULL },
     { "attach", 0, 0, G_OPTION_ARG_NONE, &run->attach, "to a job that runs", NULL },
+    { "probe", 0, 0, G_OPTION_ARG_NONE, &run->probe, "only ask the destination", NULL },
     { "max-downtime", 0, 0, G_OPTION_ARG_INT, &downtime_ms, "ms", "N" },
     { "parallel", 0, 0, G_OPTION_ARG_INT, &parallel, "connections", "N" },
     { "sample", 0, 0, G_OPTION_ARG_INT, &sample_s, "dirty rate first", "SECONDS" },

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "vmft-block-device.h"
+#include "vmft-capabilities.h"
 #include "vmft-common.h"
 #include "vmft-domain-xml.h"
 #include "vmft-inventory-load.h"
@@ -231,6 +232,49 @@ test_block_device_of_nothing (void)
   g_assert_null (vmft_block_device_of_path ("/sys", NULL));
 }
 
+/* --- what a domain needs --- */
+
+static void
+test_needs (void)
+{
+  const char *xml = "<domain type='kvm'><os><type arch='x86_64' machine='pc-q35-7.2'>hvm</type></os>"
+                    "<cpu mode='custom' match='exact' check='full'><model>EPYC</model></cpu>"
+                    "<devices><emulator>/usr/bin/qemu-system-x86_64</emulator>"
+                    "<interface type='network'><source network='lan'/></interface>"
+                    "<interface type='bridge'><source bridge='br0'/></interface>"
+                    "<interface type='network'><source network='dmz'/></interface></devices></domain>";
+  const char *const networks[] = { "lan", "dmz", NULL };
+  g_autoptr (GError) error = NULL;
+  g_autoptr (VmftDomainNeeds) needs = vmft_domain_needs_from_xml ("u", xml, &error);
+  g_autoptr (VmftDomainNeeds) unchecked =
+      vmft_domain_needs_from_xml ("u", "<domain><cpu check='none'><model>EPYC</model></cpu></domain>", NULL);
+  g_autoptr (VmftDomainNeeds) passed_through =
+      vmft_domain_needs_from_xml ("u", "<domain><cpu mode='host-passthrough'/></domain>", NULL);
+  g_autoptr (VmftDomainNeeds) broken = NULL;
+
+  g_assert_no_error (error);
+  g_assert_cmpstr (needs->machine, ==, "pc-q35-7.2");
+  g_assert_cmpstr (needs->arch, ==, "x86_64");
+  g_assert_cmpstr (needs->virt_type, ==, "kvm");
+  g_assert_nonnull (strstr (needs->cpu, "<model>EPYC</model>"));
+  g_assert_cmpstrv (needs->networks, networks);
+  g_assert_null (unchecked->cpu);
+  g_assert_null (passed_through->cpu);
+  broken = vmft_domain_needs_from_xml ("u", "<domain", &error);
+  g_assert_null (broken);
+  g_assert_error (error, VMFT_ERROR, VMFT_ERROR_INVALID);
+}
+
+static void
+test_modes_of_qemu (void)
+{
+  const guint old = vmft_mode_bit (VMFT_MODE_PRECOPY) | vmft_mode_bit (VMFT_MODE_XBZRLE);
+
+  g_assert_cmpuint (vmft_modes_of_qemu (7002000), ==, VMFT_MODES_ALL);
+  g_assert_cmpuint (vmft_modes_of_qemu (2005000), ==, old | vmft_mode_bit (VMFT_MODE_AUTO_CONVERGE));
+  g_assert_cmpuint (vmft_modes_of_qemu (0), ==, old);
+}
+
 /* --- processes --- */
 
 static void
@@ -375,6 +419,8 @@ main (int argc, char **argv)
   g_test_add_func ("/domain-xml/garbage", test_xml_garbage);
   g_test_add_func ("/block-device/stack", test_block_stack);
   g_test_add_func ("/block-device/nothing", test_block_device_of_nothing);
+  g_test_add_func ("/domain-needs/parse", test_needs);
+  g_test_add_func ("/capabilities/modes-of-qemu", test_modes_of_qemu);
   g_test_add_func ("/inventory/resident", test_resident);
   g_test_add_func ("/inventory/path-below", test_path_below);
   g_test_add_func ("/inventory/test-driver", test_hypervisor_on_test_driver);

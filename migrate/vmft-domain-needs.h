@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "vmft-policy.h"
+
+G_BEGIN_DECLS
+
+/**
+ * VmftDomainNeeds: what a host must have to take a domain.
+ * @cpu: (nullable): the domain's <cpu> element, when libvirt is to check it
+ * @networks: names of libvirt networks, NULL-terminated
+ */
+typedef struct
+{
+  char *uuid;
+  char *arch;
+  char *machine;
+  char *virt_type;
+  char *emulator;
+  char *cpu;
+  GStrv networks;
+} VmftDomainNeeds;
+
+/** vmft_domain_needs_from_xml: @xml: migratable description. Returns: (transfer full): %VMFT_ERROR_INVALID. */
+VmftDomainNeeds *vmft_domain_needs_from_xml (const char *uuid,
+                                             const char *xml,
+                                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+void vmft_domain_needs_free (VmftDomainNeeds *needs);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (VmftDomainNeeds, vmft_domain_needs_free)
+
+G_END_DECLS
