@@ -76,6 +76,7 @@ vmft_destinations_free (VmftDestinations *self)
 {
   g_cancellable_cancel (self->cancellable);
   vmft_clear_timer (self->clock, &self->timer_id);
+  g_signal_handlers_disconnect_by_data (self->hypervisor, self);
   g_object_unref (self->cancellable);
   g_ptr_array_unref (self->hosts);
   g_ptr_array_unref (self->facts);
@@ -98,22 +99,20 @@ set_problem (Host *host, const char *problem)
 }
 
 static void
-on_free_memory (GObject *object, GAsyncResult *result, gpointer user_data)
+on_probed (GObject *object, GAsyncResult *result, gpointer user_data)
 {
   Host *host = user_data;
   g_autoptr (GError) error = NULL;
-  guint64 bytes = 0;
-  gboolean ok =
-      vmft_hypervisor_destination_free_memory_finish (VMFT_HYPERVISOR (object), result, &bytes, &error);
+  g_autoptr (VmftProbe) probe = vmft_hypervisor_probe_finish (VMFT_HYPERVISOR (object), result, &error);
 
   if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
     return; /* @host is gone */
   host->asking = FALSE;
   host->checked_us = vmft_clock_real_us (host->owner->clock);
-  host->facts->reachable = ok;
-  host->facts->free_known = ok;
-  host->facts->free_bytes = ok ? (double) bytes : 0.0;
-  set_problem (host, ok ? NULL : error->message);
+  host->facts->reachable = probe != NULL;
+  host->facts->free_known = probe != NULL;
+  host->facts->free_bytes = probe != NULL ? (double) probe->free_bytes : 0.0;
+  set_problem (host, probe != NULL ? NULL : error->message);
 }
 
 static gboolean
@@ -128,15 +127,24 @@ look (gpointer user_data)
       if (host->asking)
         continue;
       host->asking = TRUE;
-      vmft_hypervisor_destination_free_memory_async (self->hypervisor, host->uri, self->cancellable,
-                                                     on_free_memory, host);
+      vmft_hypervisor_probe_async (self->hypervisor, host->facts->name, host->uri, self->cancellable,
+                                   on_probed, host);
     }
   return G_SOURCE_CONTINUE;
+}
+
+/* what a VM needs of a destination is known once the local libvirtd answers */
+static void
+on_connected (VmftHypervisor *hypervisor, gboolean up, VmftDestinations *self)
+{
+  if (up)
+    look (self);
 }
 
 void
 vmft_destinations_start (VmftDestinations *self)
 {
+  g_signal_connect (self->hypervisor, "connected", G_CALLBACK (on_connected), self);
   self->timer_id = vmft_clock_add_timer (self->clock, LOOK_MS, look, self, NULL);
   look (self);
 }

@@ -17,6 +17,16 @@ vmft_modes_of_qemu (gulong version)
   return modes;
 }
 
+VmftProbeRequest *
+vmft_probe_request_new (const char *uri)
+{
+  VmftProbeRequest *request = g_new0 (VmftProbeRequest, 1);
+
+  request->uri = g_strdup (uri);
+  request->needs = g_ptr_array_new_with_free_func ((GDestroyNotify) vmft_domain_needs_free);
+  return request;
+}
+
 void
 vmft_probe_request_free (VmftProbeRequest *request)
 {
@@ -51,12 +61,10 @@ add_needs (GPtrArray *needs, virDomainPtr domain)
 void
 vmft_probe_source (GTask *task, virConnectPtr connection, gpointer task_data)
 {
-  VmftProbeRequest *request = g_new0 (VmftProbeRequest, 1);
+  VmftProbeRequest *request = vmft_probe_request_new (task_data);
   virDomainPtr *domains = NULL;
   int n = virConnectListAllDomains (connection, &domains, VIR_CONNECT_LIST_DOMAINS_ACTIVE);
 
-  request->uri = g_strdup (task_data);
-  request->needs = g_ptr_array_new_with_free_func ((GDestroyNotify) vmft_domain_needs_free);
   if (virConnectGetVersion (connection, &request->source_version) < 0)
     request->source_version = 0;
   for (int i = 0; i < n; i++)
@@ -162,7 +170,10 @@ vmft_probe_destination (GTask *task, virConnectPtr connection, gpointer task_dat
   probe->free_bytes = virNodeGetFreeMemory (connection);
   if (virNodeGetInfo (connection, &node) == 0)
     probe->memory_bytes = (guint64) node.memory * 1024;
-  probe->modes = vmft_modes_of_qemu (probe->qemu_version) & vmft_modes_of_qemu (request->source_version);
+  if (probe->qemu_version > 0)
+    probe->modes &= vmft_modes_of_qemu (probe->qemu_version);
+  if (request->source_version > 0)
+    probe->modes &= vmft_modes_of_qemu (request->source_version);
   for (guint i = 0; i < request->needs->len; i++)
     {
       const VmftDomainNeeds *needs = g_ptr_array_index (request->needs, i);

@@ -12,7 +12,7 @@ guint vmft_modes_of_qemu (gulong version);
 
 /**
  * VmftProbeRequest: task data of vmft_probe_destination().
- * @source_version: QEMU's on this host
+ * @source_version: QEMU's on this host; 0 when unknown
  * @needs: (element-type VmftDomainNeeds): of the domains that may go there
  */
 typedef struct
@@ -22,6 +22,8 @@ typedef struct
   GPtrArray *needs;
 } VmftProbeRequest;
 
+/** vmft_probe_request_new: Returns: (transfer full): one for no domain at all. */
+VmftProbeRequest *vmft_probe_request_new (const char *uri);
 void vmft_probe_request_free (VmftProbeRequest *request);
 
 /**

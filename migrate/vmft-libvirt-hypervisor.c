@@ -340,16 +340,12 @@ on_source_probed (GObject *object, GAsyncResult *async, gpointer user_data)
 {
   VmftLibvirtHypervisor *self = VMFT_LIBVIRT_HYPERVISOR (object);
   Probe *probe = user_data;
-  g_autoptr (GError) error = NULL;
-  VmftProbeRequest *request = g_task_propagate_pointer (G_TASK (async), &error);
+  VmftProbeRequest *request = g_task_propagate_pointer (G_TASK (async), NULL);
   g_autoptr (GTask) call = NULL;
 
+  /* without the local libvirtd the destination is looked at for itself alone */
   if (request == NULL)
-    {
-      g_task_return_error (probe->task, g_steal_pointer (&error));
-      probe_free (probe);
-      return;
-    }
+    request = vmft_probe_request_new (probe->uri);
   call = g_task_new (self, NULL, on_destination_probed, probe);
   g_task_set_task_data (call, request, (GDestroyNotify) vmft_probe_request_free);
   vmft_connection_call_uri (self->connection, call, probe->uri, vmft_probe_destination);
