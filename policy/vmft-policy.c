@@ -6,6 +6,7 @@
 #include "vmft-choose.h"
 #include "vmft-pressure.h"
 #include "vmft-scope.h"
+#include "vmft-verdict.h"
 
 #include <math.h>
 
@@ -313,10 +314,14 @@ relieve_pressure (VmftPlan *plan, GArray *movers, const VmftPolicyInput *input)
       Mover *mover = &g_array_index (movers, Mover, i);
 
       if (chosen[i])
-        g_array_index (movers, Mover, kept++) = *mover;
-      else
-        vmft_plan_add_refusal (plan, mover->pvm->vm->uuid, mover->pvm->vm->name, FALSE,
-                               g_strdup ("not needed: the VMs that leave free the memory that is missing"));
+        {
+          g_array_index (movers, Mover, kept++) = *mover;
+          continue;
+        }
+      /* with the others gone it is in no danger: nothing of it is at stake */
+      plan->total_weight -= weight_of (mover->pvm->vm);
+      vmft_plan_add_refusal (plan, mover->pvm->vm->uuid, mover->pvm->vm->name, FALSE,
+                             g_strdup ("not needed: the VMs that leave free the memory that is missing"));
     }
   g_array_set_size (movers, kept);
 }
@@ -403,112 +408,6 @@ add_step (VmftPlan *plan,
   step->reason = step_reason (mover, step, plan);
 }
 
-/* --- verdict --- */
-
-/* Whether the weight the plan saves, times what a loss costs, pays for the moves. */
-static gboolean
-is_worth_it (const VmftPlan *plan,
-             const VmftChoice *choice,
-             const VmftPolicyInput *input,
-             double *gain,
-             double *cost)
-{
-  double weight = 0.0;
-
-  for (guint i = 0; i < plan->steps->len; i++)
-    weight += ((const VmftPlanStep *) plan->steps->pdata[i])->weight;
-  *gain = plan->p_fails * plan->saved_weight * input->config.loss_s;
-  *cost = weight * input->config.move_s + choice->disturbance;
-  return *gain > *cost;
-}
-
-/* VMs that do not fit go the way of the fallback. Returns: how many steps are left that fit. */
-static guint
-apply_fallback (VmftPlan *plan, const VmftPolicyInput *input)
-{
-  guint n_fit = 0;
-
-  for (guint i = 0; i < plan->steps->len; i++)
-    n_fit += ((const VmftPlanStep *) plan->steps->pdata[i])->fits;
-  if (n_fit == plan->steps->len)
-    return n_fit;
-  plan->fallback_used = TRUE;
-  if (input->config.fallback == VMFT_FALLBACK_FASTEST)
-    return n_fit;
-
-  for (guint i = plan->steps->len; i > 0; i--)
-    {
-      VmftPlanStep *step = plan->steps->pdata[i - 1];
-
-      if (step->fits)
-        continue;
-      vmft_plan_add_refusal (plan, step->uuid, step->name, TRUE,
-                             g_strdup_printf ("no mode arrives in time (best %.0f%%), fallback “%s”",
-                                              100.0 * step->p_arrive,
-                                              vmft_fallback_to_string (input->config.fallback)));
-      g_ptr_array_remove_index (plan->steps, i - 1);
-    }
-  return n_fit;
-}
-
-static void
-set_verdict (VmftPlan *plan, VmftPlanVerdict verdict, char *reason)
-{
-  plan->verdict = verdict;
-  g_free (plan->reason);
-  plan->reason = reason;
-}
-
-static char *
-describe_go (const VmftPlan *plan)
-{
-  const VmftPlanStep *last = plan->steps->pdata[plan->steps->len - 1];
-  g_autofree char *finish = vmft_text_duration (last->finish_p50_s);
-  g_autofree char *lead = vmft_text_duration (plan->lead_p50_s);
-
-  if (!isfinite (plan->lead_p50_s))
-    return g_strdup_printf ("%u VM%s can leave in %s", plan->steps->len, plan->steps->len == 1 ? "" : "s",
-                            finish);
-  return g_strdup_printf (
-      "%u VM%s can leave in %s, %s are left (p50), %.1f of %.0f weight is expected to arrive",
-      plan->steps->len, plan->steps->len == 1 ? "" : "s", finish, lead, plan->saved_weight,
-      plan->total_weight);
-}
-
-static void
-decide (VmftPlan *plan, const VmftChoice *choice, const VmftPolicyInput *input)
-{
-  g_autofree char *guard_reason = NULL;
-  double gain = 0.0, cost = 0.0;
-  guint n_planned = plan->steps->len;
-  gboolean worth_it =
-      input->incident == NULL || input->lead == NULL || is_worth_it (plan, choice, input, &gain, &cost);
-  guint n_fit = apply_fallback (plan, input);
-
-  plan->guard = g_strdup (vmft_guard (input, &guard_reason));
-  if (n_planned == 0)
-    set_verdict (plan, VMFT_PLAN_NOTHING,
-                 g_strdup (plan->total_weight > 0.0 ? "none of the VMs concerned can move"
-                                                    : "the fault concerns none of the VMs"));
-  else if (!worth_it)
-    set_verdict (
-        plan, VMFT_PLAN_NOT_WORTH,
-        g_strdup_printf ("moving would cost %.1f s of service, weighted, and save %.1f s", cost, gain));
-  else if (n_fit == 0 && input->config.fallback == VMFT_FALLBACK_ALERT)
-    set_verdict (plan, VMFT_PLAN_ALERT, g_strdup ("no VM arrives in time with the confidence asked for"));
-  else if (n_fit == 0 && input->config.fallback == VMFT_FALLBACK_SAVE)
-    set_verdict (plan, VMFT_PLAN_SAVE, g_strdup ("no VM arrives in time: saving to shared storage instead"));
-  else
-    set_verdict (plan, VMFT_PLAN_GO, describe_go (plan));
-
-  if (plan->guard != NULL && (plan->verdict == VMFT_PLAN_GO || plan->verdict == VMFT_PLAN_SAVE))
-    {
-      g_autofree char *would = g_steal_pointer (&plan->reason);
-
-      set_verdict (plan, VMFT_PLAN_ADVISE, g_strdup_printf ("%s; %s", guard_reason, would));
-    }
-}
-
 /* Network faults are reported, never a reason to migrate over that network. */
 static gboolean
 is_network (const VmftPolicyInput *input)
@@ -545,7 +444,8 @@ vmft_policy_plan (const VmftPolicyInput *input)
     {
       refuse_all (plan, input, "a network fault is no reason to migrate over that network");
       plan->guard = g_strdup ("network");
-      set_verdict (plan, VMFT_PLAN_NOTHING, g_strdup ("network faults are reported, nothing is moved"));
+      plan->verdict = VMFT_PLAN_NOTHING;
+      plan->reason = g_strdup ("network faults are reported, nothing is moved");
       return g_steal_pointer (&plan);
     }
 
@@ -574,6 +474,6 @@ vmft_policy_plan (const VmftPolicyInput *input)
       add_step (plan, &g_array_index (movers, Mover, i), &candidates[i].options[choice->option[i]],
                 choice->p_arrive[i], &done, arrival.lag, input);
     }
-  decide (plan, choice, input);
+  vmft_verdict_decide (plan, choice->disturbance, input);
   return g_steal_pointer (&plan);
 }

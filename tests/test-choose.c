@@ -200,6 +200,41 @@ test_joint_plan_saves_five_of_six (void)
   g_assert_cmpfloat_with_epsilon (choice->saved, 5.0, 0.05);
 }
 
+/* The same queue: more lead, more time gone or a smaller guard never make arrival less likely. */
+static void
+test_more_lead_never_hurts (void)
+{
+  g_autoptr (GRand) rand = g_rand_new_with_seed (8);
+
+  for (guint trial = 0; trial < 300; trial++)
+    {
+      VmftCandidate candidate = { 0 };
+      VmftCompletion done;
+      double last = -1.0, sigma = g_rand_double_range (rand, 0.05, 1.0);
+
+      vmft_completion_init (&done, g_rand_double_range (rand, 0.0, 100.0));
+      for (guint i = 0; i < 5; i++)
+        {
+          fill_random (&candidate, rand);
+          vmft_completion_add (&done, &candidate.options[0].item);
+        }
+      for (double lead_s = 5.0; lead_s < 1e5; lead_s *= 1.4)
+        {
+          VmftArrival arrival, guarded;
+          VmftLead lead;
+          double p;
+
+          vmft_lead_init_lognormal (&lead, lead_s, sigma, 1.0);
+          vmft_arrival_init (&arrival, &lead, 0.0);
+          vmft_arrival_init (&guarded, &lead, 30.0);
+          p = vmft_completion_p_arrive (&done, &arrival);
+          g_assert_cmpfloat (p, >=, last - 1e-9);
+          g_assert_cmpfloat (vmft_completion_p_arrive (&done, &guarded), <=, p + 1e-9);
+          last = p;
+        }
+    }
+}
+
 static void
 test_no_deadline_disturbs_least (void)
 {
@@ -279,6 +314,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/policy/choose/brute-force", test_equals_brute_force);
   g_test_add_func ("/policy/choose/five-of-six", test_joint_plan_saves_five_of_six);
+  g_test_add_func ("/policy/choose/more-lead", test_more_lead_never_hurts);
   g_test_add_func ("/policy/choose/no-deadline", test_no_deadline_disturbs_least);
   g_test_add_func ("/policy/choose/heuristic", test_heuristic_is_close_to_exact);
   g_test_add_func ("/policy/choose/pruning", test_pruning_keeps_what_nothing_beats);

@@ -201,6 +201,45 @@ test_bad_input (void)
   g_assert_cmpint (estimate.status, ==, VMFT_ESTIMATE_NO_CACHE);
 }
 
+/* Units never mix: bytes measured in another unit change no time, seconds in another change all times alike. */
+static void
+test_units (void)
+{
+  g_autoptr (GRand) rand = g_rand_new_with_seed (9);
+
+  for (guint i = 0; i < 100; i++)
+    {
+      double memory = g_rand_double_range (rand, 100, 10000), rate = g_rand_double_range (rand, 0, 150);
+      VmftLoad load = load_of (memory, 0.8 * memory, rate, 0.3 * memory), bytes = load, slow = load;
+      VmftLink link = lab_link (), bytes_link = link, slow_link = link;
+
+      bytes.memory_bytes *= 1024;
+      bytes.resident_bytes *= 1024;
+      vmft_dirty_curve_init (&bytes.curve, 1024 * rate * MIB, 1024 * 0.3 * memory * MIB, 0.5);
+      bytes_link.bandwidth_bps *= 1024;
+      vmft_dirty_curve_init (&slow.curve, rate * MIB / 60, 0.3 * memory * MIB, 0.5);
+      slow.max_downtime_s *= 60;
+      slow_link.bandwidth_bps /= 60;
+      slow_link.startup_s *= 60;
+      for (guint mode = 0; mode < VMFT_N_MODES; mode++)
+        {
+          VmftEstimate one, other, slower;
+
+          vmft_estimate_mode (&one, &load, &link, (VmftMode) mode);
+          vmft_estimate_mode (&other, &bytes, &bytes_link, (VmftMode) mode);
+          vmft_estimate_mode (&slower, &slow, &slow_link, (VmftMode) mode);
+          g_assert_cmpint (one.status, ==, other.status);
+          if (!vmft_estimate_is_possible (&one))
+            continue;
+          assert_near (other.total_p50_s, one.total_p50_s, 1e-6);
+          assert_near (other.bytes, 1024 * one.bytes, 1e-6);
+          /* auto-converge knows real seconds; a stop takes 30 ms whatever the unit */
+          if (mode != VMFT_MODE_AUTO_CONVERGE)
+            assert_near (slower.total_p50_s, 60 * one.total_p50_s, 0.03);
+        }
+    }
+}
+
 static void
 test_cap_share_storage (void)
 {
@@ -442,6 +481,7 @@ main (int argc, char **argv)
   g_test_add_func ("/estimate/modes-are-ordered", test_modes_are_ordered);
   g_test_add_func ("/estimate/convergence", test_convergence);
   g_test_add_func ("/estimate/bad-input", test_bad_input);
+  g_test_add_func ("/estimate/units", test_units);
   g_test_add_func ("/estimate/cap-share-storage", test_cap_share_storage);
   g_test_add_func ("/estimate/remaining", test_remaining);
   g_test_add_func ("/estimate/record-round-trip", test_record_round_trip);

@@ -383,9 +383,8 @@ test_fallbacks (Fixture *f, gconstpointer data)
       f->input.config.fallback = (VmftFallback) fallback;
       plan = vmft_policy_plan (&f->input);
       g_assert_true (plan->fallback_used);
-      /* nothing can be saved: moving is not worth it either, unless there is some chance */
-      if (plan->verdict != VMFT_PLAN_NOT_WORTH)
-        g_assert_cmpint (plan->verdict, ==, expected[fallback]);
+      g_assert_cmpint (plan->verdict, ==, expected[fallback]);
+      g_assert_cmpuint (plan->steps->len, ==, fallback == VMFT_FALLBACK_FASTEST ? 1 : 0);
     }
 }
 
