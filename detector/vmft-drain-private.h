@@ -25,6 +25,7 @@ struct _VmftDrainCluster
   guint64 used; /* order of last use */
   guint32 *tokens;
   VmftDrainNode *leaf;
+  guint slot; /* in the leaf, while live */
   VmftDrainCluster *older, *newer;
   char *text; /* of the template, made when asked for */
   gsize length;
@@ -44,10 +45,11 @@ struct _VmftDrainNode
   guint32 key;    /* token; of a node right under the root the number of tokens */
   guint32 n_tokens;
   VmftDrainNode *parent;
-  GHashTable *children; /* (nullable): token -> node */
-  VmftDrainCluster **clusters;
-  guint32 *rows; /* their tokens side by side, each row padded, for the search */
-  guint n_clusters, n_allocated;
+  GHashTable *children;        /* (nullable): token -> node */
+  guint32 needed;              /* so many equal tokens reach the similarity */
+  VmftDrainCluster **clusters; /* (nullable) elements: gaps where clusters went */
+  guint32 *rows;               /* their tokens side by side, each row padded, for the search */
+  guint n_slots, n_gaps, n_allocated;
   GPtrArray *evicted; /* (nullable): evicted clusters with wildcards */
   guint64 version;    /* changes with the clusters and their templates */
 };
@@ -101,7 +103,7 @@ vmft_drain_stride (guint32 n_tokens)
 VmftDrainNode *vmft_drain_node_add (VmftDrain *self, VmftDrainNode *parent, guint32 key);
 VmftDrainNode *vmft_drain_tree_find (VmftDrain *self, const guint32 *tokens, guint32 n_tokens);
 VmftDrainNode *vmft_drain_tree_insert (VmftDrain *self, const guint32 *tokens, guint32 n_tokens);
-VmftDrainCluster *vmft_drain_leaf_match (VmftDrain *self, VmftDrainNode *leaf, const guint32 *tokens);
+VmftDrainCluster *vmft_drain_leaf_match (const VmftDrainNode *leaf, const guint32 *tokens);
 void vmft_drain_leaf_add (VmftDrain *self, VmftDrainCluster *cluster);
 void vmft_drain_leaf_remove (VmftDrain *self, VmftDrainCluster *cluster);
 void vmft_drain_leaf_update (VmftDrain *self, VmftDrainCluster *cluster);

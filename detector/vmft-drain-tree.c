@@ -5,6 +5,17 @@
 
 #include <string.h>
 
+/* The fewest equal tokens of @n that make the line similar enough, by Drain3's own comparison. */
+static guint32
+needed_of (const VmftDrain *self, guint32 n)
+{
+  guint32 needed = 0;
+
+  while (n > 0 && (double) needed / n < self->config.similarity)
+    needed++;
+  return needed;
+}
+
 VmftDrainNode *
 vmft_drain_node_add (VmftDrain *self, VmftDrainNode *parent, guint32 key)
 {
@@ -13,6 +24,7 @@ vmft_drain_node_add (VmftDrain *self, VmftDrainNode *parent, guint32 key)
   node->key = key;
   node->parent = parent;
   node->n_tokens = parent != NULL ? parent->n_tokens : key;
+  node->needed = parent != NULL ? parent->needed : needed_of (self, key);
   g_ptr_array_add (self->nodes, node);
   node->number = self->nodes->len;
   self->tree_version++;
@@ -145,57 +157,37 @@ count_equal (const guint32 *row, const guint32 *line, gsize stride)
   return equal[0] + equal[1] + equal[2] + equal[3];
 }
 
-/* Drain3's fast_match(): the most similar template, among equals that with the most wildcards, among those
- * the first; wildcards count as different. @tokens holds none: they are VMFT_TOKEN_NONE there. */
-VmftDrainCluster *
-vmft_drain_leaf_match (VmftDrain *self, VmftDrainNode *leaf, const guint32 *tokens)
+/* Whether @candidate comes before @best, both having as many tokens in common with the line: Drain3 takes the
+ * one with more wildcards, among those the first. */
+static inline gboolean
+is_better (const VmftDrainCluster *candidate, const VmftDrainCluster *best)
 {
-  const guint n = leaf->n_tokens;
-  const gsize stride = vmft_drain_stride (n);
+  return candidate != NULL && (best == NULL || candidate->n_wildcards > best->n_wildcards);
+}
+
+/* Drain3's fast_match(): the most similar template; wildcards count as different. @tokens holds none, they are
+ * VMFT_TOKEN_NONE there. */
+VmftDrainCluster *
+vmft_drain_leaf_match (const VmftDrainNode *leaf, const guint32 *tokens)
+{
+  const gsize stride = vmft_drain_stride (leaf->n_tokens);
   const guint32 *row = leaf->rows;
   VmftDrainCluster *best = NULL;
-  guint best_equal = 0;
+  guint best_equal = leaf->needed;
 
-  if (n == 0)
-    return leaf->n_clusters > 0 ? leaf->clusters[0] : NULL;
-  for (guint i = 0; i < leaf->n_clusters; i++, row += stride)
+  for (guint i = 0; i < leaf->n_slots; i++, row += stride)
     {
       guint equal = count_equal (row, tokens, stride);
 
-      if (best == NULL || equal > best_equal ||
-          (equal == best_equal && leaf->clusters[i]->n_wildcards > best->n_wildcards))
+      if (equal < best_equal)
+        continue;
+      if (is_better (leaf->clusters[i], equal > best_equal ? NULL : best))
         {
           best = leaf->clusters[i];
           best_equal = equal;
         }
     }
-  return best != NULL && (double) best_equal / n >= self->config.similarity ? best : NULL;
-}
-
-void
-vmft_drain_leaf_add (VmftDrain *self, VmftDrainCluster *cluster)
-{
-  VmftDrainNode *leaf = cluster->leaf;
-
-  if (leaf->n_clusters == leaf->n_allocated)
-    {
-      leaf->n_allocated = MAX (2, leaf->n_allocated * 2);
-      leaf->clusters = g_renew (VmftDrainCluster *, leaf->clusters, leaf->n_allocated);
-      leaf->rows =
-          g_renew (guint32, leaf->rows, leaf->n_allocated * MAX (1, vmft_drain_stride (leaf->n_tokens)));
-    }
-  leaf->clusters[leaf->n_clusters++] = cluster;
-  vmft_drain_leaf_update (self, cluster);
-}
-
-static guint
-index_in_leaf (const VmftDrainCluster *cluster)
-{
-  guint i = 0;
-
-  while (cluster->leaf->clusters[i] != cluster)
-    i++;
-  return i;
+  return best;
 }
 
 /* Copies the template to the leaf's rows; what fills a row up equals no token and not the line's filling. */
@@ -204,7 +196,7 @@ vmft_drain_leaf_update (VmftDrain *self, VmftDrainCluster *cluster)
 {
   VmftDrainNode *leaf = cluster->leaf;
   gsize n = leaf->n_tokens, stride = vmft_drain_stride (n);
-  guint32 *row = leaf->rows + index_in_leaf (cluster) * stride;
+  guint32 *row = leaf->rows + cluster->slot * stride;
 
   leaf->version = ++self->version;
   if (n > 0)
@@ -212,16 +204,55 @@ vmft_drain_leaf_update (VmftDrain *self, VmftDrainCluster *cluster)
   memset (row + n, 0xff, (stride - n) * sizeof (guint32));
 }
 
+/* Closes the gaps; the order, which decides between equals, stays. */
+static void
+compact (VmftDrainNode *leaf)
+{
+  gsize stride = vmft_drain_stride (leaf->n_tokens);
+  guint to = 0;
+
+  for (guint from = 0; from < leaf->n_slots; from++)
+    {
+      if (leaf->clusters[from] == NULL)
+        continue;
+      leaf->clusters[to] = leaf->clusters[from];
+      leaf->clusters[to]->slot = to;
+      if (to != from)
+        memcpy (leaf->rows + to * stride, leaf->rows + from * stride, stride * sizeof (guint32));
+      to++;
+    }
+  leaf->n_slots = to;
+  leaf->n_gaps = 0;
+}
+
+void
+vmft_drain_leaf_add (VmftDrain *self, VmftDrainCluster *cluster)
+{
+  VmftDrainNode *leaf = cluster->leaf;
+
+  if (leaf->n_slots == leaf->n_allocated && leaf->n_gaps > leaf->n_slots / 4)
+    compact (leaf);
+  if (leaf->n_slots == leaf->n_allocated)
+    {
+      leaf->n_allocated = MAX (2, leaf->n_allocated * 2);
+      leaf->clusters = g_renew (VmftDrainCluster *, leaf->clusters, leaf->n_allocated);
+      leaf->rows =
+          g_renew (guint32, leaf->rows, leaf->n_allocated * MAX (1, vmft_drain_stride (leaf->n_tokens)));
+    }
+  cluster->slot = leaf->n_slots++;
+  leaf->clusters[cluster->slot] = cluster;
+  vmft_drain_leaf_update (self, cluster);
+}
+
 void
 vmft_drain_leaf_remove (VmftDrain *self, VmftDrainCluster *cluster)
 {
   VmftDrainNode *leaf = cluster->leaf;
-  gsize i = index_in_leaf (cluster), n = vmft_drain_stride (leaf->n_tokens),
-        behind = leaf->n_clusters - i - 1;
+  gsize stride = vmft_drain_stride (leaf->n_tokens);
 
-  memmove (leaf->clusters + i, leaf->clusters + i + 1, behind * sizeof *leaf->clusters);
-  if (n > 0)
-    memmove (leaf->rows + i * n, leaf->rows + (i + 1) * n, behind * n * sizeof (guint32));
-  leaf->n_clusters--;
+  memset (leaf->rows + cluster->slot * stride, 0xff, stride * sizeof (guint32));
+  leaf->clusters[cluster->slot] = NULL;
   leaf->version = ++self->version;
+  if (++leaf->n_gaps > 8 && leaf->n_gaps > leaf->n_slots / 2)
+    compact (leaf);
 }

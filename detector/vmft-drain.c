@@ -240,12 +240,17 @@ search (VmftDrain *self)
 {
   guint32 *tokens = (guint32 *) (gpointer) self->line->data;
   VmftDrainNode *leaf = vmft_drain_tree_find (self, tokens, self->n_tokens);
+  guint known = 0;
 
   if (leaf == NULL)
     return NULL;
   for (guint i = 0; i < self->n_tokens; i++)
-    tokens[i] = tokens[i] == self->wildcard ? VMFT_TOKEN_NONE : tokens[i];
-  return vmft_drain_leaf_match (self, leaf, tokens);
+    {
+      tokens[i] = tokens[i] == self->wildcard ? VMFT_TOKEN_NONE : tokens[i];
+      known += tokens[i] != VMFT_TOKEN_NONE;
+    }
+  /* A flood of words that no template has: not worth a look at the templates. */
+  return known >= leaf->needed ? vmft_drain_leaf_match (leaf, tokens) : NULL;
 }
 
 /* Gives @cluster the identity of the evicted one that it is the return of. */
