@@ -19,6 +19,17 @@
 
 #define LEARNING_KEY     "learning"
 
+#define MAX_UNSAVED      2000
+
+/* An alarm's row, until it is known to be durable. */
+typedef struct
+{
+  guint64 id;
+  VmftTime time_us;
+  GVariant *record;
+  guint serial; /* of the flush before which it was written */
+} UnsavedAlarm;
+
 struct _VmftDetector
 {
   GObject parent;
@@ -44,6 +55,8 @@ struct _VmftDetector
   gboolean learning_over;
   gboolean learning_dirty;
   gboolean backlog_seen; /* since the last tick */
+  GArray *unsaved;       /* UnsavedAlarm */
+  guint serial;          /* of the next flush */
 
   guint64 n_lines, n_kernel, n_foreign, n_alarms, n_shadow, n_failures;
 };
@@ -73,6 +86,7 @@ vmft_detector_finalize (GObject *object)
   g_clear_pointer (&self->boots, vmft_boot_tracker_free);
   g_clear_pointer (&self->witness, vmft_witness_free);
   g_clear_pointer (&self->book, vmft_incident_book_free);
+  g_clear_pointer (&self->unsaved, g_array_unref);
   g_clear_pointer (&self->hostname, g_free);
   g_clear_object (&self->store);
   g_clear_object (&self->clock);
@@ -90,9 +104,17 @@ vmft_detector_class_init (VmftDetectorClass *klass)
 }
 
 static void
+unsaved_clear (gpointer data)
+{
+  g_variant_unref (((UnsavedAlarm *) data)->record);
+}
+
+static void
 vmft_detector_init (VmftDetector *self)
 {
   self->witness = vmft_witness_new ();
+  self->unsaved = g_array_new (FALSE, FALSE, sizeof (UnsavedAlarm));
+  g_array_set_clear_func (self->unsaved, unsaved_clear);
 }
 
 static void
@@ -229,12 +251,33 @@ vmft_detector_set_resolver (VmftDetector *self, VmftLocusResolver resolver, gpoi
 static void
 write_alarm (VmftDetector *self, const VmftAlarm *alarm)
 {
+  UnsavedAlarm row = { .id = alarm->id, .time_us = alarm->time_us, .serial = self->serial };
   g_autoptr (GError) error = NULL;
 
-  if (!vmft_store_put_id (self->store, VMFT_STORE_ALARMS, alarm->id, alarm->time_us,
-                          vmft_alarm_to_variant (alarm), &error) &&
-      self->n_failures++ % 1000 == 0)
+  row.record = g_variant_ref_sink (vmft_alarm_to_variant (alarm));
+  if (self->unsaved->len == MAX_UNSAVED)
+    g_array_remove_index (self->unsaved, 0);
+  g_array_append_val (self->unsaved, row);
+  if (vmft_store_put_id (self->store, VMFT_STORE_ALARMS, row.id, row.time_us, row.record, &error))
+    return;
+  g_array_index (self->unsaved, UnsavedAlarm, self->unsaved->len - 1).serial--;
+  if (self->n_failures++ % 1000 == 0)
     g_warning ("alarm %" G_GUINT64_FORMAT " could not be written: %s", alarm->id, error->message);
+}
+
+/* Rows whose transaction was rolled back, or that the store refused, go again. */
+static gboolean
+rewrite_alarms (VmftDetector *self, GError **error)
+{
+  for (guint i = 0; i < self->unsaved->len; i++)
+    {
+      const UnsavedAlarm *row = &g_array_index (self->unsaved, UnsavedAlarm, i);
+
+      if (row->serial != self->serial &&
+          !vmft_store_put_id (self->store, VMFT_STORE_ALARMS, row->id, row->time_us, row->record, error))
+        return FALSE;
+    }
+  return TRUE;
 }
 
 /* The row first, then the incident that it may complete: who hears of the incident finds its alarms. */
@@ -443,19 +486,29 @@ vmft_detector_feed_drill (VmftDetector *self, const VmftLine *line, VmftVerdict 
 
 /* -- what the operator and the daemon ask for ----------------------------------------------------------------- */
 
-gboolean
-vmft_detector_flush (VmftDetector *self, GError **error)
+static gboolean
+flush_all (VmftDetector *self, GError **error)
 {
   return vmft_drain_store_save (self->drain, self->store, error) &&
          self->engine->class->flush (self->engine, self->store, error) &&
          (!self->shadow || self->shadow->class->flush (self->shadow, self->store, error)) &&
-         vmft_incident_book_flush (self->book, error) &&
+         rewrite_alarms (self, error) && vmft_incident_book_flush (self->book, error) &&
          (!self->learning_dirty || save_learning (self, error));
+}
+
+gboolean
+vmft_detector_flush (VmftDetector *self, GError **error)
+{
+  gboolean ok = flush_all (self, error);
+
+  self->serial++;
+  return ok;
 }
 
 void
 vmft_detector_mark_saved (VmftDetector *self)
 {
+  g_array_set_size (self->unsaved, 0);
   vmft_drain_mark_saved (self->drain);
   self->engine->class->mark_saved (self->engine);
   if (self->shadow)
@@ -500,6 +553,56 @@ vmft_detector_acknowledge (VmftDetector *self, guint64 incident_id, gboolean ben
     }
   return vmft_incident_book_acknowledge (self->book, incident_id, benign, vmft_clock_real_us (self->clock),
                                          error);
+}
+
+void
+vmft_detector_amend (VmftDetector *self, const char *template_text, VmftAnswerKind kind)
+{
+  self->engine->class->amend (self->engine, template_text, kind);
+  if (self->shadow)
+    self->shadow->class->amend (self->shadow, template_text, kind);
+}
+
+typedef struct
+{
+  VmftEngine *engine;
+  GRand *random;
+  GPtrArray *sample;
+  guint n_seen, n_wanted;
+} Sampling;
+
+/* Reservoir sampling: each normal template has the same chance. */
+static void
+sample_template (const VmftDrainTemplate *info, gpointer user_data)
+{
+  Sampling *sampling = user_data;
+  guint place;
+
+  if (!sampling->engine->class->is_benign (sampling->engine, info))
+    return;
+  sampling->n_seen++;
+  if (sampling->sample->len < sampling->n_wanted)
+    {
+      g_ptr_array_add (sampling->sample, vmft_text_printable (info->text, (gssize) info->length));
+      return;
+    }
+  place = (guint) g_rand_int_range (sampling->random, 0, (gint32) sampling->n_seen);
+  if (place < sampling->n_wanted)
+    {
+      g_free (sampling->sample->pdata[place]);
+      sampling->sample->pdata[place] = vmft_text_printable (info->text, (gssize) info->length);
+    }
+}
+
+char **
+vmft_detector_sample_benign (VmftDetector *self, GRand *random, guint n)
+{
+  g_autoptr (GPtrArray) sample = g_ptr_array_new_with_free_func (g_free);
+  Sampling sampling = { .engine = self->engine, .random = random, .sample = sample, .n_wanted = n };
+
+  vmft_drain_foreach (self->drain, sample_template, &sampling);
+  g_ptr_array_add (sample, NULL);
+  return (char **) g_ptr_array_free (g_steal_pointer (&sample), FALSE);
 }
 
 GPtrArray *

@@ -2,6 +2,7 @@
 /* The detector room: a line comes in, a verdict goes out, alarms of one fault join one incident. */
 #pragma once
 
+#include "vmft-answer.h"
 #include "vmft-common.h"
 #include "vmft-drain.h"
 #include "vmft-line.h"
@@ -289,6 +290,26 @@ gboolean vmft_detector_clear (VmftDetector *self,
 /** vmft_detector_acknowledge: @benign: teaches the normal set its templates at its locus as well. */
 gboolean vmft_detector_acknowledge (VmftDetector *self, guint64 incident_id, gboolean benign, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
+
+/**
+ * vmft_detector_amend:
+ * @template_text: of a template, as log inference was asked about it
+ * @kind: %VMFT_ANSWER_UNSURE takes an earlier amendment back
+ *
+ * Log inference has answered, or the operator has overruled it: from now on lines of this template, in this
+ * generation, count as faults or no longer do, by the rule of vmft_answer_amend(). Told again after a restart:
+ * answers are kept in their own table. To be connected to #VmftInference::answered.
+ */
+void vmft_detector_amend (VmftDetector *self, const char *template_text, VmftAnswerKind kind);
+
+/**
+ * vmft_detector_sample_benign:
+ * @n: at most so many
+ *
+ * Returns: (transfer full): templates of the kernel that count as no fault here, chosen with @random;
+ *   NULL-terminated (a #VmftBenignFunc)
+ */
+char **vmft_detector_sample_benign (VmftDetector *self, GRand *random, guint n);
 
 /** vmft_detector_list_incidents: Returns: (transfer container) (element-type VmftIncident): open ones and those of the last 24 h. */
 GPtrArray *vmft_detector_list_incidents (VmftDetector *self);

@@ -33,6 +33,7 @@ typedef struct
   gboolean user : 1;
   gboolean by_values : 1; /* the family depends on values: look at every line */
   gboolean candidate : 1;
+  gboolean fault : 1; /* unless it is normal here; without values that say otherwise */
 } Words;
 
 typedef struct
@@ -50,6 +51,7 @@ typedef struct
   const VmftFamilies *families;
   VmftNormalSet *normal;
   GHashTable *templates; /* id -> Template */
+  GHashTable *answers;   /* template text -> VmftAnswerKind */
   GHashTable *pairs;     /* "0:0:0:0" -> "sda" */
   guint max_templates;
   guint32 last_id; /* newest template known */
@@ -69,6 +71,7 @@ kernel_free (VmftEngine *engine)
   g_clear_pointer (&self->normal, vmft_normal_set_free);
   g_clear_pointer (&self->templates, g_hash_table_unref);
   g_clear_pointer (&self->pairs, g_hash_table_unref);
+  g_clear_pointer (&self->answers, g_hash_table_unref);
   g_free (self);
 }
 
@@ -143,6 +146,36 @@ family_index (const KernelEngine *self, const VmftFamily *family)
   return -1;
 }
 
+/*
+ * What log inference changes (DESIGN 3.4). It speaks of the template: words that score higher than the template's
+ * text does are not what it was asked about, so that they are not lowered.
+ */
+static gboolean
+apply_answer (KernelEngine *self,
+              const VmftEngineInput *input,
+              gboolean fault,
+              double p,
+              double own_p,
+              gboolean family)
+{
+  VmftDrainTemplate info;
+  VmftAnswerKind kind;
+
+  if (g_hash_table_size (self->answers) == 0 || !vmft_drain_template (input->drain, input->match->id, &info))
+    return fault;
+  kind = GPOINTER_TO_INT (g_hash_table_lookup (self->answers, info.text));
+  switch (vmft_answer_amend (kind, p, fault, family))
+    {
+    case VMFT_AMENDMENT_RAISE:
+      return TRUE;
+    case VMFT_AMENDMENT_LOWER:
+      return own_p > vmft_kernel_model_score (self->model, info.text, info.length) && own_p >= FAULT_P;
+    case VMFT_AMENDMENT_NONE:
+      break;
+    }
+  return fault;
+}
+
 /* The first line of a combination of words: scored on its own words, looked up in the family table. */
 static void
 study (KernelEngine *self, const VmftEngineInput *input, Words *words)
@@ -166,7 +199,10 @@ study (KernelEngine *self, const VmftEngineInput *input, Words *words)
                     .family = family_index (self, family),
                     .by_values = vmft_families_depends_on_values (self->families, line->text.data,
                                                                   line->text.length) };
-  words->candidate = words->by_values || p >= FAULT_P || (family && family->alarms);
+  words->fault = p >= FAULT_P || (family && family->alarms);
+  if (line->kernel)
+    words->fault = apply_answer (self, input, words->fault, p, own_p, family != NULL);
+  words->candidate = words->by_values || words->fault;
   if (line->kernel)
     note_scsi_pair (self, &line->text);
 }
@@ -245,7 +281,7 @@ judge_candidate (KernelEngine *self,
       verdict->fault_class = (*family)->fault_class;
       key.family = (*family)->name;
     }
-  if (words->p < FAULT_P && !(*family && (*family)->alarms))
+  if (!words->fault && !(*family && (*family)->alarms))
     return;
   if (input->drill)
     verdict->fault = TRUE;
@@ -312,6 +348,28 @@ kernel_acknowledge (VmftEngine *engine, const VmftNormalKey *key, double per_min
 }
 
 static void
+kernel_amend (VmftEngine *engine, const char *template_text, VmftAnswerKind kind)
+{
+  KernelEngine *self = (KernelEngine *) engine;
+
+  if (kind == VMFT_ANSWER_UNSURE)
+    g_hash_table_remove (self->answers, template_text);
+  else
+    g_hash_table_replace (self->answers, g_strdup (template_text), GINT_TO_POINTER (kind));
+  memset (self->cache, 0, sizeof self->cache); /* answers are few: all words are studied again */
+}
+
+static gboolean
+kernel_is_benign (VmftEngine *engine, const VmftDrainTemplate *info)
+{
+  KernelEngine *self = (KernelEngine *) engine;
+  const Template *template = g_hash_table_lookup (self->templates, GUINT_TO_POINTER (info->id));
+
+  return template && template->p < FAULT_P &&
+         !vmft_families_match (self->families, NULL, info->text, info->length, NULL);
+}
+
+static void
 kernel_tick (VmftEngine *engine, VmftTime now_us)
 {
   vmft_normal_set_expire (((KernelEngine *) engine)->normal, now_us);
@@ -374,6 +432,8 @@ static const VmftEngineClass kernel_class = {
   .kernel_only = TRUE,
   .judge = kernel_judge,
   .acknowledge = kernel_acknowledge,
+  .amend = kernel_amend,
+  .is_benign = kernel_is_benign,
   .tick = kernel_tick,
   .flush = kernel_flush,
   .mark_saved = kernel_mark_saved,
@@ -414,6 +474,7 @@ vmft_engine_kernel_new (const VmftDetectorConfig *config,
   self->max_templates = MAX (config->max_templates, 1000);
   self->normal = vmft_normal_set_new ();
   self->templates = g_hash_table_new_full (NULL, NULL, NULL, g_free);
+  self->answers = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   self->pairs = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
   self->model = vmft_kernel_model_load (config->model_path, error);
   if (!self->model || !vmft_normal_set_load (self->normal, store, error) ||

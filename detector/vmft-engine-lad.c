@@ -17,7 +17,7 @@
 typedef struct
 {
   guint32 generation;
-  float p;
+  gboolean faulty;
 } Template;
 
 /* The line that made the window faulty: the alarm is about it, even when the anomaly shows a line later. */
@@ -38,6 +38,7 @@ typedef struct
   VmftKernelModel *model;
   const VmftFamilies *families;
   GHashTable *templates; /* id -> Template */
+  GHashTable *answers;   /* template text -> VmftAnswerKind */
   guint max_templates;
   Culprit culprit;
   guint n_saved;   /* windows in the store */
@@ -52,8 +53,29 @@ lad_free (VmftEngine *engine)
   g_clear_pointer (&self->lad, vmft_lad_free);
   g_clear_pointer (&self->model, vmft_kernel_model_free);
   g_clear_pointer (&self->templates, g_hash_table_unref);
+  g_clear_pointer (&self->answers, g_hash_table_unref);
   g_free (self->culprit.text);
   g_free (self);
+}
+
+/* The kernel-message model, and what a language model or the operator has said beside it. */
+static gboolean
+infer (LadEngine *self, const char *text, gsize length)
+{
+  double p = vmft_kernel_model_score (self->model, text, length);
+  VmftAnswerKind kind = GPOINTER_TO_INT (g_hash_table_lookup (self->answers, text));
+  gboolean family = vmft_families_match (self->families, NULL, text, length, NULL) != NULL;
+
+  switch (vmft_answer_amend (kind, p, p >= FAULT_P, family))
+    {
+    case VMFT_AMENDMENT_RAISE:
+      return TRUE;
+    case VMFT_AMENDMENT_LOWER:
+      return FALSE;
+    case VMFT_AMENDMENT_NONE:
+      break;
+    }
+  return p >= FAULT_P;
 }
 
 /* Log inference: asked once per template and generation, of the kernel's lines alone. */
@@ -76,10 +98,10 @@ is_faulty (LadEngine *self, const VmftEngineInput *input)
   if (template->generation != input->match->generation)
     {
       template->generation = input->match->generation;
-      if (vmft_drain_template (input->drain, input->match->id, &info))
-        template->p = (float) vmft_kernel_model_score (self->model, info.text, info.length);
+      template->faulty =
+          vmft_drain_template (input->drain, input->match->id, &info) && infer (self, info.text, info.length);
     }
-  return template->p >= FAULT_P;
+  return template->faulty;
 }
 
 static void
@@ -143,6 +165,24 @@ lad_acknowledge (VmftEngine *engine, const VmftNormalKey *key, double per_minute
 }
 
 static void
+lad_amend (VmftEngine *engine, const char *template_text, VmftAnswerKind kind)
+{
+  LadEngine *self = (LadEngine *) engine;
+
+  if (kind == VMFT_ANSWER_UNSURE)
+    g_hash_table_remove (self->answers, template_text);
+  else
+    g_hash_table_replace (self->answers, g_strdup (template_text), GINT_TO_POINTER (kind));
+  g_hash_table_remove_all (self->templates);
+}
+
+static gboolean
+lad_is_benign (VmftEngine *engine, const VmftDrainTemplate *info)
+{
+  return !infer ((LadEngine *) engine, info->text, info->length);
+}
+
+static void
 lad_tick (VmftEngine *engine, VmftTime now_us)
 {
 }
@@ -195,6 +235,8 @@ static const VmftEngineClass lad_class = {
   .kernel_only = FALSE,
   .judge = lad_judge,
   .acknowledge = lad_acknowledge,
+  .amend = lad_amend,
+  .is_benign = lad_is_benign,
   .tick = lad_tick,
   .flush = lad_flush,
   .mark_saved = lad_mark_saved,
@@ -243,6 +285,7 @@ vmft_engine_lad_new (const VmftDetectorConfig *config,
   self->families = families;
   self->max_templates = MAX (config->max_templates, 1000);
   self->templates = g_hash_table_new_full (NULL, NULL, NULL, g_free);
+  self->answers = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   if (!vmft_lad_preset (config->preset, &self->preset))
     {
       g_set_error (error, VMFT_ERROR, VMFT_ERROR_CONFIG, "preset \"%s\" is none of: published, paper",

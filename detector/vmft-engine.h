@@ -39,7 +39,9 @@ typedef struct
  * @judge: @verdict comes zeroed but for the template's id, generation and text; @family is set to the fault
  *   family, if any
  * @acknowledge: the operator says that these lines are harmless; @per_minute: how often they came
- * @tick: every minute: forget what is old
+ * @amend: log inference says something about a template's text
+ * @is_benign: whether a template counts as no fault
+ * @tick: every hour: forget what is old
  * @flush: put what changed into the store; @mark_saved says that it is durable
  */
 typedef struct
@@ -51,6 +53,8 @@ typedef struct
                  VmftVerdict *verdict,
                  const VmftFamily **family);
   void (*acknowledge) (VmftEngine *self, const VmftNormalKey *key, double per_minute, VmftTime now_us);
+  void (*amend) (VmftEngine *self, const char *template_text, VmftAnswerKind kind);
+  gboolean (*is_benign) (VmftEngine *self, const VmftDrainTemplate *info);
   void (*tick) (VmftEngine *self, VmftTime now_us);
   gboolean (*flush) (VmftEngine *self, VmftStore *store, GError **error);
   void (*mark_saved) (VmftEngine *self);

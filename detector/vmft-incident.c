@@ -25,7 +25,9 @@ typedef struct
   VmftTime last_record_us; /* that counts, of this occurrence; 0 for none */
   VmftTime written_us;
   guint n_rows;
-  gboolean dirty;
+  gboolean dirty;   /* not written as it is now */
+  gboolean unsaved; /* written, but perhaps in a transaction that is rolled back */
+  guint serial;     /* of the flush before which it was written */
 } Incident;
 
 struct _VmftIncidentBook
@@ -35,6 +37,7 @@ struct _VmftIncidentBook
   VmftIncidentFunc func;
   gpointer user_data;
   GPtrArray *incidents; /* Incident, oldest first */
+  guint serial;         /* of the next flush */
   guint64 last_id;
   guint64 last_alarm_id;
   guint64 n_failures;
@@ -137,6 +140,8 @@ save (VmftIncidentBook *self, Incident *incident, VmftTime now_us)
 
   incident->written_us = now_us;
   incident->dirty = FALSE;
+  incident->unsaved = TRUE;
+  incident->serial = self->serial;
   if (write_incident (self, incident, &error))
     return;
   incident->dirty = TRUE;
@@ -551,9 +556,11 @@ vmft_incident_book_flush (VmftIncidentBook *self, GError **error)
     {
       Incident *incident = self->incidents->pdata[i];
 
-      if (incident->dirty && !write_incident (self, incident, error))
+      if ((incident->dirty || (incident->unsaved && incident->serial != self->serial)) &&
+          !write_incident (self, incident, error))
         return FALSE;
     }
+  self->serial++;
   return TRUE;
 }
 
@@ -561,7 +568,11 @@ void
 vmft_incident_book_mark_saved (VmftIncidentBook *self)
 {
   for (guint i = 0; i < self->incidents->len; i++)
-    ((Incident *) self->incidents->pdata[i])->dirty = FALSE;
+    {
+      Incident *incident = self->incidents->pdata[i];
+
+      incident->dirty = incident->unsaved = FALSE;
+    }
 }
 
 guint64

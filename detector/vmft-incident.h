@@ -96,7 +96,7 @@ const VmftIncident *vmft_incident_book_lookup (VmftIncidentBook *self, guint64 i
 /** vmft_incident_book_list: Returns: (transfer container): open ones and those of the last day, oldest first. */
 GPtrArray *vmft_incident_book_list (VmftIncidentBook *self);
 
-/** vmft_incident_book_flush: writes incidents whose counters alone have changed. */
+/** vmft_incident_book_flush: writes incidents that changed since, or whose last write may have been rolled back. */
 gboolean vmft_incident_book_flush (VmftIncidentBook *self, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /** vmft_incident_book_mark_saved: what was flushed is durable. */

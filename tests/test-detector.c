@@ -550,6 +550,57 @@ test_novel (void)
   g_assert_true (feed (bench, "yyy another thing that was never said before at all").novel);
 }
 
+/* A transaction that is rolled back takes rows along: they are written with the next flush. */
+static void
+test_rollback (void)
+{
+  g_autoptr (Bench) bench = bench_new ();
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) row = NULL;
+
+  g_assert_true (vmft_store_begin (bench->store, &error));
+  feed (bench, "critical medium error, dev sda, sector 4000 op 0x0:(READ)");
+  g_assert_true (vmft_detector_flush (bench->detector, &error));
+  vmft_store_rollback (bench->store);
+  g_assert_cmpuint (vmft_store_last_id (bench->store, VMFT_STORE_ALARMS), ==, 0);
+  save (bench);
+  g_assert_cmpuint (vmft_store_last_id (bench->store, VMFT_STORE_ALARMS), ==, 1);
+  row = vmft_store_get_id (bench->store, VMFT_STORE_INCIDENTS, bench->incident_id, &error);
+  g_assert_nonnull (row);
+}
+
+/* Log inference amends, but lowers nothing that has a family or p >= 0.9. */
+static void
+test_amendments (void)
+{
+  static const char quiet[] = "loop: module loaded", certain[] = "usb usb1: error failed unable invalid";
+  static const char family[] = "critical medium error, dev sda, sector";
+  g_autoptr (Bench) bench = bench_new ();
+  g_auto (GStrv) benign = NULL;
+  g_autoptr (GRand) random = g_rand_new_with_seed (1);
+
+  vmft_detector_end_learning (bench->detector);
+  g_assert_false (feed (bench, quiet).fault);
+  benign = vmft_detector_sample_benign (bench->detector, random, 5);
+  g_assert_cmpuint (g_strv_length (benign), ==, 1);
+  g_assert_cmpstr (benign[0], ==, quiet);
+  vmft_detector_amend (bench->detector, quiet, VMFT_ANSWER_FAULTY);
+  g_assert_true (feed (bench, quiet).fault);
+  vmft_detector_amend (bench->detector, quiet, VMFT_ANSWER_UNSURE);
+  g_assert_false (feed (bench, quiet).fault);
+
+  g_assert_true (feed (bench, odd).fault);
+  vmft_detector_amend (bench->detector, odd, VMFT_ANSWER_NORMAL);
+  g_assert_false (feed (bench, odd).fault);
+
+  g_assert_cmpfloat (feed (bench, certain).p, >=, 0.9);
+  vmft_detector_amend (bench->detector, "usb usb1: error failed unable invalid", VMFT_ANSWER_NORMAL);
+  g_assert_true (feed (bench, certain).fault);
+  g_assert_true (feed (bench, family).fault);
+  vmft_detector_amend (bench->detector, family, VMFT_ANSWER_NORMAL);
+  g_assert_true (feed (bench, family).fault);
+}
+
 static void
 test_scsi_addresses (void)
 {
@@ -601,6 +652,8 @@ main (int argc, char **argv)
   g_test_add_func ("/detector/drill", test_drill);
   g_test_add_func ("/detector/pressure", test_pressure);
   g_test_add_func ("/detector/novel", test_novel);
+  g_test_add_func ("/detector/rollback", test_rollback);
+  g_test_add_func ("/detector/amendments", test_amendments);
   g_test_add_func ("/detector/scsi-addresses", test_scsi_addresses);
   g_test_add_func ("/detector/bad-configuration", test_bad_configuration);
   return g_test_run ();
