@@ -19,7 +19,11 @@ test_rank (void)
   /* n = 9: rank ceil (0.9 * 10) = 9 */
   g_assert_true (vmft_calibration_quantile (calibration, 0.9, &score));
   assert_near (score, 0.9, 1e-9);
-  for (guint i = 10; i <= 19; i++)
+  /* n = 10: rank ceil (0.9 * 11) = 10 */
+  vmft_calibration_add (calibration, 1.0, FALSE);
+  g_assert_true (vmft_calibration_quantile (calibration, 0.9, &score));
+  assert_near (score, 1.0, 1e-9);
+  for (guint i = 11; i <= 19; i++)
     vmft_calibration_add (calibration, 0.1 * i, FALSE);
   /* n = 19: rank ceil (0.9 * 20) = 18 */
   g_assert_true (vmft_calibration_quantile (calibration, 0.9, &score));
@@ -53,6 +57,19 @@ test_censoring (void)
   g_assert_false (vmft_calibration_quantile (hopeless, 0.9, &with));
 }
 
+/* 1 to 20, the 18th stopped: rank 19 of 20; after 17 ends 3 of 20 are left, after the 19th 3/40, after the 20th none. */
+static void
+test_kaplan_meier (void)
+{
+  g_autoptr (VmftCalibration) calibration = vmft_calibration_new ();
+  double score = NAN;
+
+  for (guint i = 1; i <= 20; i++)
+    vmft_calibration_add (calibration, i, i == 18);
+  g_assert_true (vmft_calibration_quantile (calibration, 0.9, &score));
+  assert_near (score, 20.0, 1e-9);
+}
+
 /* Coverage of a stream of log-normal errors, each judged by those before it. */
 static void
 test_coverage (void)
@@ -83,6 +100,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/calibration/rank", test_rank);
   g_test_add_func ("/calibration/censoring", test_censoring);
+  g_test_add_func ("/calibration/kaplan-meier", test_kaplan_meier);
   g_test_add_func ("/calibration/coverage", test_coverage);
   return g_test_run ();
 }

@@ -142,6 +142,16 @@ test_age (void)
   g_assert_cmpuint (curve.n_samples, ==, 1);
   assert_near (vmft_dirty_curve_bytes (&curve, 1.0), 80 * MIB, 0.2);
 
+  /* what is nearly too old says less than what is new, even where there is more of it */
+  {
+    VmftDirtySample mixed[6];
+
+    for (guint i = 0; i < 6; i++)
+      mixed[i] = i < 4 ? reading (1, 20 * MIB, 0.9 * MAX_AGE_S) : reading (1, 80 * MIB, 0);
+    vmft_dirty_curve_fit (&curve, mixed, 6, RAM, NOW, MAX_AGE_S);
+    g_assert_cmpfloat (vmft_dirty_curve_bytes (&curve, 1.0), >, 45 * MIB);
+  }
+
   /* the clock jumped back: a sample of the future is as good as new */
   samples[0] = reading (1, 80 * MIB, -1e6);
   vmft_dirty_curve_fit (&curve, samples, 1, RAM, NOW, MAX_AGE_S);

@@ -388,6 +388,32 @@ test_learning (void)
   assert_near (again[VMFT_MODE_POSTCOPY].median_error, rows[VMFT_MODE_POSTCOPY].median_error, 1e-9);
 }
 
+/* Two at a time get half of the link each: what is learnt is the whole. */
+static void
+test_sharing_is_learnt_from (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (VmftStore) store = vmft_memory_store_new ();
+  g_autoptr (VmftEstimator) estimator = vmft_estimator_new (store, &error);
+  VmftLoad load = load_of (1024, 800, 0, 0);
+  VmftJobOutcome outcome = { .completed = TRUE, .total_s = 0.35 + 20.0, .bytes = 800 * MIB, .iterations = 2 };
+  VmftEstimate estimate;
+  VmftLink link;
+
+  for (guint i = 0; i < 4; i++)
+    {
+      guint64 id;
+
+      vmft_estimator_get_link (estimator, "B", 0, 2, &link);
+      vmft_estimator_estimate (estimator, "B", &load, &link, VMFT_MODE_POSTCOPY, &estimate);
+      g_assert_true (
+          vmft_estimator_begin_job (estimator, NOW, "vm", "B", &load, &link, &estimate, &id, &error));
+      g_assert_true (vmft_estimator_end_job (estimator, NOW, id, &outcome, &error));
+    }
+  vmft_estimator_get_link (estimator, "B", 0, 1, &link);
+  assert_near (link.bandwidth_bps, 80 * MIB, 0.03);
+}
+
 static void
 test_stopped_jobs_are_censored (void)
 {
@@ -486,6 +512,7 @@ main (int argc, char **argv)
   g_test_add_func ("/estimate/remaining", test_remaining);
   g_test_add_func ("/estimate/record-round-trip", test_record_round_trip);
   g_test_add_func ("/estimator/learning", test_learning);
+  g_test_add_func ("/estimator/sharing", test_sharing_is_learnt_from);
   g_test_add_func ("/estimator/stopped-jobs-are-censored", test_stopped_jobs_are_censored);
   g_test_add_func ("/estimator/xbzrle-factor-is-learnt", test_xbzrle_factor_is_learnt);
   g_test_add_func ("/estimator/bad-outcomes", test_bad_outcomes);

@@ -600,6 +600,8 @@ test_switch (void)
 
   /* when all is lost either way, nothing is gained by a switch */
   vmft_lead_init_lognormal (&lead, 0.5, 0.1, 1.0);
+  input.remaining_bytes = 600 * MIB;
+  input.dirty_bps = 150 * MIB;
   g_assert_false (vmft_policy_choose_switch (&input, NULL));
   vmft_lead_init_lognormal (&lead, 60.0, 0.3, 1.0);
 
