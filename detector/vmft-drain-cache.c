@@ -2,7 +2,7 @@
 /*
  * Most lines, once masked, have been seen before. The cache holds whole masked lines, so that they need not be
  * split, looked up and compared again. An entry counts only while the tree has no new node and the leaf no
- * change since a search ended at that cluster without changing it: then the search would end there again.
+ * change since a search ended at that cluster: then the search would end there again.
  */
 #include "vmft-drain-private.h"
 

@@ -348,9 +348,9 @@ vmft_drain_add (VmftDrain *self, const char *text, gsize length, VmftDrainMatch 
         }
       else
         {
+          /* What differed is a wildcard now, so the line's next search ends here again, more surely than now. */
           match->changed = generalise (self, cluster);
-          if (!match->changed)
-            vmft_drain_cache_put (self, words, cluster);
+          vmft_drain_cache_put (self, words, cluster);
         }
     }
   touch (self, cluster);

@@ -121,7 +121,7 @@ test_corner_lines (void)
   g_autofree char *words = g_strnfill (3000, 'w');
 
   g_assert_cmpuint (add (drain, "").id, ==, 1);
-  g_assert_cmpuint (add (drain, " \t__ \v\f\x1c\xc2\xa0\xe2\x80\xa8 ").id, ==, 1);
+  g_assert_cmpuint (add (drain, " \t__ \v\f\x1c\xc2\x85\xc2\xa0\xe2\x80\xa8\xe3\x80\x80 ").id, ==, 1);
   g_assert_cmpuint (add (drain, "<:*:>").id, ==, 2);
   g_assert_cmpuint (add (drain, "word").id, ==, 3);
   g_assert_cmpuint (add (drain, "<:*:>").id, ==, 4);
@@ -156,6 +156,19 @@ test_max_children (void)
   config.max_children = 0;
   g_assert_null (vmft_drain_new (&config, &error));
   g_assert_error (error, VMFT_ERROR, VMFT_ERROR_CONFIG);
+}
+
+/* A new child of the tree takes lines away from the wildcard's leaf, also those that have been seen there. */
+static void
+test_new_child (void)
+{
+  g_autoptr (VmftDrain) drain = new_drain (0);
+
+  g_assert_cmpuint (add (drain, "f1 a b").id, ==, 1);
+  for (guint i = 0; i < 3; i++)
+    g_assert_cmpuint (add (drain, "foo a b").id, ==, 1);
+  g_assert_cmpuint (add (drain, "foo x y").id, ==, 2);
+  g_assert_cmpuint (add (drain, "foo a b").id, ==, 3);
 }
 
 static void
@@ -247,6 +260,7 @@ main (int argc, char **argv)
   g_test_add_func ("/drain/masked-words", test_masked_words);
   g_test_add_func ("/drain/corner-lines", test_corner_lines);
   g_test_add_func ("/drain/max-children", test_max_children);
+  g_test_add_func ("/drain/new-child", test_new_child);
   g_test_add_func ("/drain/eviction", test_eviction);
   g_test_add_func ("/drain/memory-is-bounded", test_memory_is_bounded);
   g_test_add_data_func ("/drain/sample/BGL", "BGL", test_sample);

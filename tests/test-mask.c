@@ -53,6 +53,7 @@ test_by_hand (void)
     { "1.2.3.4-5", "<:IP:><:NUM:>" },
     { "abcdef abcdef abcdef 10.0.0.1", "<:SEQ:><:IP:>" },
     { "ABCD 12345678 12345678 12345678", "ABCD <:SEQ:>" },
+    { "ABCD ABCD ABCD ABCD abcdef abcdef abcdef", "<:SEQ:><:SEQ:>" },
     /* bytes that are no UTF-8, and letters outside ASCII, are neighbours as punctuation is */
     { "\xff"
       "5\xfe caf\xc3\xa9"
