@@ -6,6 +6,7 @@
 
 #define LEAF_SIZE 8
 #define MAX_TREES 32
+#define SCAN_SIZE 300 /* up to so many windows, looking at all of them is quicker than any tree */
 #define N_HOT     3 /* windows from the top of the heap, looked at first */
 
 typedef struct
@@ -423,6 +424,8 @@ vmft_subsequence_store_nearest (const VmftSubsequenceStore *self, const guint32 
       query.index = self->table[slot] - 1;
       return answer (&query, index);
     }
+  if (vmft_subsequence_store_count (self) <= SCAN_SIZE)
+    return vmft_subsequence_store_scan (self, keys, index);
   for (guint i = 0; i < MIN (N_HOT, self->heap->len); i++)
     consider (self, &query, *heap_at (self, i));
   for (guint32 i = self->n_indexed; i < vmft_subsequence_store_count (self); i++)
