@@ -2,6 +2,7 @@
 /* vmftd: the daemon as a program: options, state directory, signals, systemd. */
 #include "vmft-daemon.h"
 #include "vmft-dbus.h"
+#include "vmft-gate.h"
 #include "vmft-migrate.h"
 #include "vmft-outside.h"
 #include "vmft-sqlite-store.h"
@@ -39,6 +40,7 @@ typedef struct
   VmftDaemon *daemon;
   VmftDbus *dbus;
   VmftOutside *outside;
+  VmftGate *gate;
   VmftConf *next_conf; /* (nullable): read and found good, to be put in force */
   guint swap_id;
   int lock_fd;
@@ -105,6 +107,7 @@ put_in_force (Service *service, VmftConf *conf, VmftDaemon *daemon)
 {
   g_autoptr (GError) error = NULL;
 
+  g_clear_pointer (&service->gate, vmft_gate_free);
   g_clear_pointer (&service->outside, vmft_outside_free);
   g_clear_pointer (&service->dbus, vmft_dbus_free);
   g_clear_object (&service->daemon);
@@ -117,6 +120,10 @@ put_in_force (Service *service, VmftConf *conf, VmftDaemon *daemon)
   service->outside = vmft_outside_new (daemon, &error);
   if (service->outside == NULL)
     g_warning ("neither HTTP nor heartbeats nor alerts: %s", error->message);
+  g_clear_error (&error);
+  service->gate = vmft_gate_new (daemon, &error);
+  if (service->gate == NULL)
+    g_warning ("arriving VMs are not looked at: %s", error->message);
 }
 
 /* All state is in the store, so a new configuration is a new daemon on it; not while jobs run that the old one knows. */
@@ -252,6 +259,7 @@ static void
 service_clear (Service *service)
 {
   g_clear_handle_id (&service->swap_id, g_source_remove);
+  g_clear_pointer (&service->gate, vmft_gate_free);
   g_clear_pointer (&service->outside, vmft_outside_free);
   g_clear_pointer (&service->dbus, vmft_dbus_free);
   g_clear_object (&service->daemon);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The whole configuration as a table: what vmftd.conf may say. A key stands here because something reads it. */
 #include "vmft-conf.h"
+#include "vmft-hook-protocol.h"
 
 #include <vmft-config.h>
 
@@ -106,6 +107,11 @@ static const VmftConfKey keys[] = {
   { "Libvirt", "uri", VMFT_CONF_STRING, "qemu:///system", NULL, "the libvirt of this host" },
   { "Libvirt", "shared-paths", VMFT_CONF_LIST, "", NULL,
     "directories and devices that are the same on all hosts though the kernel cannot tell" },
+
+  { "Arrivals", "socket", VMFT_CONF_PATH, VMFT_HOOK_SOCKET, NULL, "where libvirt's hook finds vmftd" },
+  { "Arrivals", "limit", VMFT_CONF_INTEGER, "0", "0..1000", "VMs coming at a time; 0: any number" },
+  { "Arrivals", "reserve-memory", VMFT_CONF_BYTES, "256M", NULL,
+    "memory of this host that no arriving VM may take" },
 
   { "Migration", "peer-to-peer", VMFT_CONF_BOOLEAN, "true", NULL,
     "the source's libvirtd talks to the destination's, so that a job outlives vmftd" },

@@ -304,6 +304,22 @@ vmft_daemon_note_silence (VmftDaemon *self, VmftTime last_us)
   vmft_history_note_silence (self->history, last_us);
 }
 
+char *
+vmft_daemon_get_suspicion (VmftDaemon *self)
+{
+  g_autoptr (GPtrArray) incidents = vmft_detector_list_incidents (self->detector);
+
+  for (guint i = 0; i < incidents->len; i++)
+    {
+      const VmftIncident *incident = g_ptr_array_index (incidents, i);
+
+      if (incident->state == VMFT_INCIDENT_CONFIRMED)
+        return g_strdup_printf ("incident %" G_GUINT64_FORMAT " (%s) is open", incident->id,
+                                vmft_fault_class_to_string (incident->fault_class));
+    }
+  return NULL;
+}
+
 /* --- parts --- */
 
 VmftLeadModel *

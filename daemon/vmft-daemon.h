@@ -53,6 +53,12 @@ gboolean vmft_daemon_add_configured_sources (VmftDaemon *self, GError **error) G
 /** vmft_daemon_get_operation: Returns: the mode of operation in force. */
 VmftOperation vmft_daemon_get_operation (VmftDaemon *self);
 
+/**
+ * vmft_daemon_get_suspicion: Returns: (transfer full) (nullable): why nothing should move to this host now: its worst
+ * confirmed incident in a sentence; NULL when it has none.
+ */
+char *vmft_daemon_get_suspicion (VmftDaemon *self);
+
 /** vmft_daemon_set_operation: takes effect at once, open incidents included, and survives a restart. */
 gboolean vmft_daemon_set_operation (VmftDaemon *self,
                                     VmftOperation operation,
