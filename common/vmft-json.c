@@ -6,6 +6,8 @@
 #include <json-glib/json-glib.h>
 #include <math.h>
 
+#define MAX_DEPTH 24 /* D-Bus takes variants nested 64 deep; each level here is two of those */
+
 static JsonNode *node_from_variant (GVariant *value);
 
 static gboolean
@@ -76,64 +78,95 @@ vmft_json_from_variant (GVariant *value, gboolean pretty)
   return json_to_string (node, pretty);
 }
 
-static void tame_nulls (JsonNode *node);
+static GVariant *variant_from_node (JsonNode *node);
 
-static void
-tame_object (JsonObject *object)
+static GVariant *
+variant_from_object (JsonObject *object)
 {
-  g_autoptr (GList) names = json_object_get_members (object);
+  JsonObjectIter iter;
+  GVariantDict dict;
+  const char *name;
+  JsonNode *member;
 
-  for (GList *l = names; l != NULL; l = l->next)
-    {
-      JsonNode *member = json_object_get_member (object, l->data);
-
-      if (JSON_NODE_HOLDS_NULL (member))
-        json_object_remove_member (object, l->data);
-      else
-        tame_nulls (member);
-    }
+  g_variant_dict_init (&dict, NULL);
+  json_object_iter_init (&iter, object);
+  while (json_object_iter_next (&iter, &name, &member))
+    if (!JSON_NODE_HOLDS_NULL (member))
+      g_variant_dict_insert_value (&dict, name, variant_from_node (member));
+  return g_variant_dict_end (&dict);
 }
 
-/* D-Bus has no "nothing": a null member is one that is not there, a null element is not a number. */
-static void
-tame_nulls (JsonNode *node)
+static GVariant *
+variant_from_array (JsonArray *array)
 {
-  JsonArray *array;
+  GVariantBuilder builder;
 
-  if (JSON_NODE_HOLDS_OBJECT (node))
-    tame_object (json_node_get_object (node));
-  if (!JSON_NODE_HOLDS_ARRAY (node))
-    return;
-  array = json_node_get_array (node);
+  g_variant_builder_init (&builder, G_VARIANT_TYPE ("av"));
   for (guint i = 0; i < json_array_get_length (array); i++)
-    {
-      JsonNode *element = json_array_get_element (array, i);
+    g_variant_builder_add (&builder, "v", variant_from_node (json_array_get_element (array, i)));
+  return g_variant_builder_end (&builder);
+}
 
-      if (JSON_NODE_HOLDS_NULL (element))
-        json_node_init_double (element, NAN);
-      else
-        tame_nulls (element);
+/*
+ * D-Bus has no "nothing": a null member is one that is not there, a null element is not a number. (By hand because
+ * json_gvariant_deserialize() of json-glib 1.6 loses memory with every nested variant.)
+ */
+static GVariant *
+variant_from_node (JsonNode *node)
+{
+  if (JSON_NODE_HOLDS_OBJECT (node))
+    return variant_from_object (json_node_get_object (node));
+  if (JSON_NODE_HOLDS_ARRAY (node))
+    return variant_from_array (json_node_get_array (node));
+  if (JSON_NODE_HOLDS_NULL (node))
+    return g_variant_new_double (NAN);
+  if (json_node_get_value_type (node) == G_TYPE_STRING)
+    return g_variant_new_string (json_node_get_string (node));
+  if (json_node_get_value_type (node) == G_TYPE_BOOLEAN)
+    return g_variant_new_boolean (json_node_get_boolean (node));
+  if (json_node_get_value_type (node) == G_TYPE_INT64)
+    return g_variant_new_int64 (json_node_get_int (node));
+  return g_variant_new_double (json_node_get_double (node));
+}
+
+/* Whether brackets nest no deeper than a variant may: asked of the text, since the parser itself recurses. */
+static gboolean
+is_shallow (const char *text)
+{
+  gboolean in_string = FALSE;
+  int depth = 0;
+
+  for (const char *p = text; *p != '\0'; p++)
+    {
+      if (*p == '\\' && in_string && p[1] != '\0')
+        p++;
+      else if (*p == '"')
+        in_string = !in_string;
+      else if (!in_string && (*p == '[' || *p == '{') && ++depth > MAX_DEPTH)
+        return FALSE;
+      else if (!in_string && (*p == ']' || *p == '}'))
+        depth--;
     }
+  return TRUE;
 }
 
 GVariant *
 vmft_json_to_variant (const char *text, GError **error)
 {
   g_autoptr (GError) local = NULL;
-  g_autoptr (JsonNode) node = json_from_string (text, &local);
-  g_autoptr (GVariant) value = NULL;
+  g_autoptr (JsonNode) node = NULL;
 
-  if (node != NULL)
-    tame_nulls (node);
-  if (node != NULL && (JSON_NODE_HOLDS_OBJECT (node) || JSON_NODE_HOLDS_ARRAY (node)))
-    value = json_gvariant_deserialize (node, JSON_NODE_HOLDS_OBJECT (node) ? "a{sv}" : "av", &local);
-  if (value == NULL)
+  if (!is_shallow (text))
     {
-      g_set_error (error, VMFT_ERROR, VMFT_ERROR_INVALID, "not a JSON object or array: %s",
-                   local ? local->message : "empty text");
+      g_set_error (error, VMFT_ERROR, VMFT_ERROR_INVALID, "JSON nested deeper than %d levels", MAX_DEPTH);
       return NULL;
     }
-  return g_variant_ref_sink (g_steal_pointer (&value));
+  node = json_from_string (text, &local);
+  if (node != NULL && (JSON_NODE_HOLDS_OBJECT (node) || JSON_NODE_HOLDS_ARRAY (node)))
+    return g_variant_ref_sink (variant_from_node (node));
+  g_set_error (error, VMFT_ERROR, VMFT_ERROR_INVALID, "not a JSON object or array: %s",
+               local ? local->message : "empty text");
+  return NULL;
 }
 
 static GVariant *

@@ -64,7 +64,16 @@ test_json_round_trip (void)
 
   g_assert_null (vmft_json_to_variant ("{\"a\":", &error));
   g_assert_error (error, VMFT_ERROR, VMFT_ERROR_INVALID);
+  g_clear_error (&error);
   g_assert_null (vmft_json_to_variant ("17", NULL));
+  {
+    g_autofree char *deep = g_strnfill (1 << 20, '[');
+    g_autoptr (GVariant) brackets =
+        vmft_json_to_variant ("[\"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\\\"\"]", &error);
+
+    g_assert_nonnull (brackets);
+    g_assert_null (vmft_json_to_variant (deep, NULL));
+  }
 }
 
 static void

@@ -1,9 +1,13 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Adds up JUnit reports: names what failed and what was skipped and why, then the one closing line."""
+"""Adds up test reports: names what failed and what was skipped and why, then the one closing line.
+
+A report is JUnit XML; beside meson's lies its testlog.json (NAME.json), because a program that ends badly after its
+last test case (a leak, a crash while cleaning up) fails there alone.
+"""
 
 import argparse
-import glob
+import json
 import os
 import sys
 import xml.etree.ElementTree as ET
@@ -24,6 +28,27 @@ def cases(path):
                 yield name, "passed", ""
 
 
+def programs(path):
+    """Yields (name, result, output) for each test program of meson's own log."""
+    with open(path, encoding="utf-8", errors="replace") as f:
+        for line in f:
+            entry = json.loads(line)
+            yield entry["name"], entry["result"], entry.get("stdout", "")
+
+
+def unseen_failures(path, count):
+    """Programs that failed although none of their test cases is reported as failed."""
+    log = path.replace(".junit.xml", ".json")
+    if not os.path.exists(log):
+        return
+    report = os.path.basename(path).split(".")[0]
+    for name, result, output in programs(log):
+        if result in ("OK", "SKIP", "EXPECTEDFAIL") or "not ok" in output:
+            continue
+        count["failed"] += 1
+        print(f"failed: {report}: {name} ended with {result} outside its test cases")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--broken", type=int, default=0, help="steps that could not even run")
@@ -38,6 +63,7 @@ def main():
             count[verdict] += 1
             if verdict != "passed":
                 print(f"{verdict}: {name}" + (f" ({reason})" if reason else ""))
+        unseen_failures(path, count)
     if args.broken:
         print(f"failed: {args.broken} step(s) of tests/run could not be built or run, see above")
     print(f"{count['passed']} passed, {count['failed']} failed, {count['skipped']} skipped")
