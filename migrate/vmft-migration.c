@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "vmft-migration.h"
 
+#include "vmft-hook-server.h"
 #include "vmft-migration-calls.h"
 
 #define POLL_MS 500
@@ -204,7 +205,12 @@ on_performed (GObject *object, GAsyncResult *async, gpointer user_data)
     set_timer (self, STATISTICS_WAIT_MS, on_statistics_late);
   else
     {
-      self->result->message = g_strdup (error->message);
+      g_autofree char *refusal = vmft_hook_refusal (error->message);
+
+      /* of libvirt's long account of a hook only the hook's own words count */
+      self->result->message = refusal != NULL
+                                  ? g_strdup_printf ("refused by %s: %s", self->spec->destination, refusal)
+                                  : g_strdup (error->message);
       settle (self);
     }
 }

@@ -69,7 +69,7 @@ start_hosts() {
   WORK=$(mktemp -d /tmp/vmft-migrate.XXXXXX)
   trap 'status=$?; "$TWO_HOSTS" down; rm -rf "$WORK"; exit $status' EXIT
   "$TWO_HOSTS" up || fail "two-hosts up"
-  note_namespaces
+  note_processes
 }
 
 finish() {
