@@ -11,7 +11,8 @@ G_BEGIN_DECLS
  * VmftDrainRowFunc:
  * @key: "meta" (counters, fingerprint of the configuration), "cluster/ID" (live or evicted), "node/NUMBER" (a
  * node of the tree: it counts against max_children even when all clusters under it are evicted)
- * @record: (nullable): `a{sv}` to insert or replace; NULL to delete
+ * @record: (nullable): `a{sv}` to insert or replace; NULL to delete. Nothing in it but integers, a boolean and
+ * text (bytes that are no UTF-8 escaped as `\\xHH`), so that a store may keep it as JSON
  */
 typedef void (*VmftDrainRowFunc) (const char *key, GVariant *record, gpointer user_data);
 

@@ -41,7 +41,8 @@ typedef struct
  * @kernel: the line says it is the kernel's; whether to believe it is @trust
  * @trust: see vmft_line_split() and vmft_line_from_journal()
  *
- * One log line, taken apart. The slices point into the caller's bytes.
+ * One log line, taken apart. The slices point into the caller's bytes, but for a program that the format
+ * implies ("kernel", "libvirt"), which is a constant.
  */
 typedef struct
 {
