@@ -5,6 +5,7 @@
 #include "vmft-daemon.h"
 #include "vmft-decisions.h"
 #include "vmft-history.h"
+#include "vmft-inquiry.h"
 #include "vmft-pipeline.h"
 #include "vmft-sampler.h"
 
@@ -26,6 +27,7 @@ struct _VmftDaemon
   VmftExecutor *executor;
   VmftDecisions *decisions;
   VmftPipeline *pipeline;
+  VmftInquiry *inquiry;
   VmftSampler *sampler;
   VmftHistory *history;
 

@@ -29,6 +29,12 @@ on_alarm (GVariant *record, gpointer user_data)
   g_signal_emit (user_data, signals[SIGNAL_ALARM], 0, record);
 }
 
+static void
+on_judged (const VmftLine *line, const char *source, const VmftVerdict *verdict, gpointer user_data)
+{
+  vmft_inquiry_note (((VmftDaemon *) user_data)->inquiry, line, source, verdict);
+}
+
 static const char *
 state_name (VmftIncidentState state)
 {
@@ -198,6 +204,14 @@ on_review (gpointer user_data)
   check_proofs (self);
   consider_all (self);
   return G_SOURCE_CONTINUE;
+}
+
+/* --- from log inference --- */
+
+static void
+judge_again (const VmftLine *line, const char *source, gpointer user_data)
+{
+  vmft_pipeline_feed_line (((VmftDaemon *) user_data)->pipeline, line, source);
 }
 
 /* --- operation --- */
@@ -411,6 +425,10 @@ make_models (VmftDaemon *self, GError **error)
   if (self->detector == NULL)
     return FALSE;
   vmft_detector_set_resolver (self->detector, resolve_locus, self);
+  self->inquiry =
+      vmft_inquiry_new (self->conf, self->clock, self->store, self->detector, judge_again, self, error);
+  if (self->inquiry == NULL)
+    return FALSE;
   self->estimator = vmft_estimator_new (self->store, error);
   if (self->estimator == NULL)
     return FALSE;
@@ -422,7 +440,7 @@ make_models (VmftDaemon *self, GError **error)
 static void
 make_parts (VmftDaemon *self)
 {
-  static const VmftPipelineEvents pipeline_events = { on_alarm, on_incident };
+  static const VmftPipelineEvents pipeline_events = { on_alarm, on_incident, on_judged };
   static const VmftExecutorEvents executor_events = { on_migration, on_first_call, on_finished };
   VmftPlannerParts parts = {
     .conf = self->conf,
@@ -498,6 +516,7 @@ vmft_daemon_finalize (GObject *object)
   vmft_clear_timer (self->clock, &self->review_id);
   vmft_clear_timer (self->clock, &self->settle_id);
   g_signal_handlers_disconnect_by_data (self->hypervisor, self);
+  g_clear_pointer (&self->inquiry, vmft_inquiry_free);
   g_clear_pointer (&self->pipeline, vmft_pipeline_free);
   g_clear_pointer (&self->sampler, vmft_sampler_free);
   g_clear_pointer (&self->executor, vmft_executor_free);

@@ -109,6 +109,16 @@ end_batch (VmftPipeline *self, gboolean open, gint64 evidence_us)
 }
 
 static void
+judge (VmftPipeline *self, const VmftLine *line, const char *source)
+{
+  VmftVerdict verdict;
+
+  vmft_detector_feed (self->detector, line, source, &verdict);
+  if (self->events.judged)
+    self->events.judged (line, source, &verdict, self->user_data);
+}
+
+static void
 on_batch (VmftSource *source, const VmftBatch *batch, gpointer user_data)
 {
   VmftPipeline *self = user_data;
@@ -117,7 +127,7 @@ on_batch (VmftSource *source, const VmftBatch *batch, gpointer user_data)
   g_autoptr (GError) error = NULL;
 
   for (gsize i = 0; i < batch->n_lines; i++)
-    vmft_detector_feed (self->detector, &batch->lines[i], batch->source, NULL);
+    judge (self, &batch->lines[i], batch->source);
   self->n_lines += batch->n_lines;
   self->last_line_us = vmft_clock_real_us (self->clock);
   if (open && !vmft_store_put (self->store, VMFT_STORE_CURSORS, batch->cursor_key, self->last_line_us,
@@ -136,6 +146,16 @@ vmft_pipeline_feed_drill (VmftPipeline *self, const char *text)
   vmft_line_split (&line, VMFT_LINE_AUTO, text, strlen (text), vmft_clock_real_us (self->clock));
   line.trust = VMFT_TRUST_KERNEL;
   vmft_detector_feed_drill (self->detector, &line, NULL);
+  end_batch (self, open, evidence_us);
+}
+
+void
+vmft_pipeline_feed_line (VmftPipeline *self, const VmftLine *line, const char *source)
+{
+  gint64 evidence_us = vmft_clock_monotonic_us (self->clock);
+  gboolean open = begin_batch (self);
+
+  judge (self, line, source);
   end_batch (self, open, evidence_us);
 }
 

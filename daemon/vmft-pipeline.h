@@ -7,16 +7,18 @@
 G_BEGIN_DECLS
 
 /**
- * VmftPipelineEvents: what comes out. Both are called after the transaction that holds the lines' cursor, verdicts
- * and alarms has been committed.
+ * VmftPipelineEvents: what comes out. The first two are called after the transaction that holds the lines' cursor,
+ * verdicts and alarms has been committed, the third within it.
  * @alarm: a line counted as evidence: its record
  * @incident: an incident changed; @evidence_us is the monotonic time at which the batch was handed over that
  *   changed it: the zero of the reaction time
+ * @judged: (nullable): a line has its verdict
  */
 typedef struct
 {
   void (*alarm) (GVariant *alarm, gpointer user_data);
   void (*incident) (guint64 incident_id, gint64 evidence_us, gpointer user_data);
+  void (*judged) (const VmftLine *line, const char *source, const VmftVerdict *verdict, gpointer user_data);
 } VmftPipelineEvents;
 
 /** VmftPipeline: from the sources through the detector into the store. */
@@ -41,6 +43,9 @@ void vmft_pipeline_start (VmftPipeline *self);
 
 /** vmft_pipeline_feed_drill: feeds @text as a line of a rehearsal, committed like any other. */
 void vmft_pipeline_feed_drill (VmftPipeline *self, const char *text);
+
+/** vmft_pipeline_feed_line: feeds a line that no source holds any more, committed like any other. */
+void vmft_pipeline_feed_line (VmftPipeline *self, const VmftLine *line, const char *source);
 
 /** vmft_pipeline_raise_pressure: vmft_detector_raise_pressure(), committed like a line. */
 void vmft_pipeline_raise_pressure (VmftPipeline *self, const char *resource, const char *line);

@@ -184,6 +184,7 @@ vmft_daemon_describe (VmftDaemon *self)
                              guards.inhibit_reason ? guards.inhibit_reason : "");
     }
   g_variant_dict_insert_value (&dict, "detector", vmft_detector_describe (self->detector));
+  g_variant_dict_insert_value (&dict, "inference", vmft_inquiry_to_variant (self->inquiry));
   g_variant_dict_insert_value (&dict, "input", vmft_pipeline_to_variant (self->pipeline));
   g_variant_dict_insert_value (&dict, "sampler", vmft_sampler_to_variant (self->sampler));
   g_variant_dict_insert_value (&dict, "destinations", vmft_destinations_to_variant (self->destinations));

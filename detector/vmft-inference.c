@@ -78,8 +78,8 @@ answer_new (VmftInference *self,
 {
   VmftAnswer *answer = g_new0 (VmftAnswer, 1);
 
-  answer->key = vmft_answer_key (template_text);
-  answer->template_text = g_strdup (template_text);
+  answer->template_text = vmft_text_printable (template_text, -1);
+  answer->key = vmft_answer_key (answer->template_text);
   answer->kind = kind;
   answer->reason = reason ? vmft_text_printable (reason, -1) : NULL;
   answer->provider = g_strdup (provider);
@@ -100,7 +100,6 @@ find_oldest (VmftInference *self)
   return oldest;
 }
 
-/* In the caller's transaction. */
 static gboolean
 make_room (VmftInference *self, GError **error)
 {
@@ -117,28 +116,20 @@ make_room (VmftInference *self, GError **error)
   return TRUE;
 }
 
-/* Remembers @answer, says so, and commits what came of it along with it. */
+/* Durable before anyone hears of it: whoever acts on an answer finds it again after a restart. */
 static gboolean
 record_answer (VmftInference *self, VmftAnswer *taken, GError **error)
 {
   g_autoptr (VmftAnswer) answer = taken;
   const VmftAnswer *kept = answer;
 
-  if (!vmft_store_begin (self->store, error))
-    return FALSE;
   if (!make_room (self, error) || !vmft_store_put (self->store, VMFT_STORE_ANSWERS, answer->key,
                                                    answer->time_us, vmft_answer_to_variant (answer), error))
-    {
-      vmft_store_rollback (self->store);
-      return FALSE;
-    }
+    return FALSE;
   g_hash_table_replace (self->answers, answer->key, answer);
   answer = NULL;
   g_signal_emit_by_name (self, "answered", kept);
-  if (vmft_store_commit (self->store, error))
-    return TRUE;
-  g_hash_table_remove (self->answers, kept->key);
-  return FALSE;
+  return TRUE;
 }
 
 static gboolean
@@ -360,7 +351,8 @@ pump (VmftInference *self)
 gboolean
 vmft_inference_ask (VmftInference *self, const char *template_text)
 {
-  g_autofree char *key = vmft_answer_key (template_text);
+  g_autofree char *printable = vmft_text_printable (template_text, -1);
+  g_autofree char *key = vmft_answer_key (printable);
   Question *question;
 
   if (g_hash_table_contains (self->answers, key) || g_hash_table_contains (self->questions, key) ||
@@ -374,7 +366,7 @@ vmft_inference_ask (VmftInference *self, const char *template_text)
   question = g_rc_box_new0 (Question);
   question->owner = self;
   question->key = g_steal_pointer (&key);
-  question->template_text = g_strdup (template_text);
+  question->template_text = g_steal_pointer (&printable);
   g_hash_table_replace (self->questions, question->key, question);
   g_queue_push_tail (&self->ready, question);
   pump (self);
@@ -386,7 +378,8 @@ vmft_inference_ask (VmftInference *self, const char *template_text)
 const VmftAnswer *
 vmft_inference_lookup (VmftInference *self, const char *template_text)
 {
-  g_autofree char *key = vmft_answer_key (template_text);
+  g_autofree char *printable = vmft_text_printable (template_text, -1);
+  g_autofree char *key = vmft_answer_key (printable);
 
   return g_hash_table_lookup (self->answers, key);
 }

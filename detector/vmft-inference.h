@@ -63,8 +63,8 @@ typedef char **(*VmftBenignFunc) (GRand *random, guint n, gpointer user_data);
  * question a template, and remembers the answers in table %VMFT_STORE_ANSWERS. It never makes anyone wait.
  *
  * Signals:
- * - `answered` (const VmftAnswer *): an answer came, or the operator gave one; what a handler writes to the
- *   store commits together with the answer
+ * - `answered` (const VmftAnswer *): an answer came, or the operator gave one; it is in the store by now, and no
+ *   transaction is open
  */
 #define VMFT_TYPE_INFERENCE vmft_inference_get_type ()
 G_DECLARE_FINAL_TYPE (VmftInference, vmft_inference, VMFT, INFERENCE, GObject)
