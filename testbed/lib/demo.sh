@@ -27,7 +27,7 @@ two_hosts() {
 # demo_begin: a testbed of this demonstration's own, in a new VMFT_TESTBED_DIR, both hosts up, link shaped
 demo_begin() {
   install_packages "${DEMO_PACKAGES[@]}"
-  VMFT_TESTBED_DIR=$(mktemp -d /tmp/vmft-demo.XXXXXX) || die "cannot make a directory in /tmp"
+  VMFT_TESTBED_DIR=$(mktemp -d "${TMPDIR:-/tmp}/vmft-demo.XXXXXX") || die "cannot make a directory in ${TMPDIR:-/tmp}"
   export VMFT_TESTBED_DIR
   trap 'exit 130' INT
   trap 'exit 143' TERM

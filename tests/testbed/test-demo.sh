@@ -1,0 +1,77 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# The main job, whole: the demonstration saves its VMs (it looks at the guests' own heartbeats), shows a plan without
+# moving anything when asked to, refuses what it does not know, and leaves nothing behind, also when interrupted.
+set -u
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
+DEMO=$SOURCE_ROOT/testbed/demo
+[[ $EUID -eq 0 ]] || skip "needs root"
+
+OUTPUT=$(mktemp)
+TMPDIR=$(mktemp -d /tmp/vmft-demo-test.XXXXXX)
+export TMPDIR
+trap 'rm -rf "$OUTPUT" "$TMPDIR"' EXIT
+
+# demonstration STATUS ARG...: must end with that status; what it left under TMPDIR and of processes is looked at
+demonstration() {
+  local wanted=$1 status=0
+  shift
+  "$DEMO" "$@" >"$OUTPUT" 2>&1 || status=$?
+  if ((status != wanted)); then
+    cat "$OUTPUT"
+    fail "demo $*: status $status instead of $wanted"
+  fi
+}
+
+# Every process of a demonstration inherits the test's TMPDIR; QEMU's environment is libvirt's, so it is told by its path.
+left() {
+  env -u TMPDIR grep -lsz "^TMPDIR=$TMPDIR\$" /proc/[0-9]*/environ | grep -v "^/proc/$$/"
+  grep -lsa -- "$TMPDIR/" /proc/[0-9]*/cmdline
+  grep -F "$TMPDIR/" /proc/mounts
+  find "$TMPDIR" -mindepth 1 -maxdepth 1
+}
+
+expect_none_left() {
+  local rest
+  for _ in {1..50}; do
+    rest=$(left)
+    [[ -n $rest ]] || return 0
+    sleep 0.1
+  done
+  fail "left behind: $rest"
+}
+
+expect_said() {
+  grep -q -- "$1" "$OUTPUT" || { cat "$OUTPUT"; fail "the demo did not say: $1"; }
+}
+
+step "bad input"
+expect_status 2 "$DEMO" --frobnicate
+expect_status 2 "$DEMO" --stop-before lunch
+
+step "the main job"
+demonstration 0 --recorded
+expect_said "all 3 VMs run on B"
+expect_said "first migrate call: "
+expect_said "modes chosen: .*, "
+expect_none_left
+
+step "the plan alone"
+demonstration 0 --recorded --stop-before migrate
+expect_said "Plan: *advise"
+expect_none_left
+
+step "Ctrl-C in the middle"
+env --default-signal=INT setsid "$DEMO" --recorded >"$OUTPUT" 2>&1 &
+pid=$!
+for _ in {1..1200}; do
+  grep -q "^== replaying" "$OUTPUT" && break
+  kill -0 "$pid" 2>/dev/null || break
+  sleep 0.1
+done
+expect_said "^== replaying"
+kill -s INT -- "-$pid"
+wait "$pid" && fail "an interrupted demo says that it succeeded"
+expect_none_left
+step "done"
