@@ -26,30 +26,43 @@ vmft_cursor_number (VmftCursor *cursor, guint min, guint max, gint64 *value)
   return TRUE;
 }
 
-/* Returns: the number of two digits at @p; negative when they are none. */
+/* Returns: the number of two digits at @p; sets *@bad when they are none. */
 static inline int
-two_digits (const char *p)
+two_digits (const char *p, guint *bad)
 {
   guint tens = (guint) (guchar) p[0] - '0', ones = (guint) (guchar) p[1] - '0';
 
-  return tens <= 9 && ones <= 9 ? (int) (tens * 10 + ones) : -1;
+  *bad |= (guint) (tens > 9) | (guint) (ones > 9);
+  return (int) (tens * 10 + ones);
 }
 
 /* Digits after the decimal point; what is finer than a microsecond is cut. */
-static void
-fraction (VmftCursor *cursor, int *us)
+static int
+fraction (VmftCursor *cursor)
 {
   const char *p = cursor->p;
-  guint digits = 0;
+  guint digits = 0, bad = 0;
+  int us = 0;
 
-  for (*us = 0; p < cursor->end && (guchar) (*p - '0') <= 9; p++)
+  if (cursor->end - p > 6 && !g_ascii_isdigit (p[6])) /* rsyslog's and QEMU's six */
+    {
+      us = (two_digits (p, &bad) * 100 + two_digits (p + 2, &bad)) * 100 + two_digits (p + 4, &bad);
+      if (!bad)
+        {
+          cursor->p = p + 6;
+          return us;
+        }
+      us = 0;
+    }
+  for (; p < cursor->end && g_ascii_isdigit (*p); p++)
     {
       if (digits++ < 6)
-        *us = *us * 10 + (*p - '0');
+        us = us * 10 + (*p - '0');
     }
   for (; digits < 6; digits++)
-    *us *= 10;
+    us *= 10;
   cursor->p = p;
+  return us;
 }
 
 /* `08:33:48`, perhaps with a fraction. */
@@ -57,21 +70,21 @@ static gboolean
 clock_time (VmftCursor *cursor, Civil *civil)
 {
   const char *p = cursor->p;
+  guint bad = 0;
 
   if (cursor->end - p < 8 || p[2] != ':' || p[5] != ':')
     return FALSE;
-  civil->hour = two_digits (p);
-  civil->minute = two_digits (p + 3);
-  civil->second = two_digits (p + 6);
-  if ((civil->hour | civil->minute | civil->second) < 0 || civil->hour > 23 || civil->minute > 59 ||
-      civil->second > 60)
+  civil->hour = two_digits (p, &bad);
+  civil->minute = two_digits (p + 3, &bad);
+  civil->second = two_digits (p + 6, &bad);
+  if (bad || civil->hour > 23 || civil->minute > 59 || civil->second > 60)
     return FALSE;
   cursor->p = p + 8;
   if (cursor->end - cursor->p > 1 && (*cursor->p == '.' || *cursor->p == ',') &&
       g_ascii_isdigit (cursor->p[1]))
     {
       cursor->p++;
-      fraction (cursor, &civil->us);
+      civil->us = fraction (cursor);
     }
   return TRUE;
 }
@@ -81,19 +94,15 @@ static gboolean
 iso_date (VmftCursor *cursor, Civil *civil)
 {
   const char *p = cursor->p;
-  int century;
+  guint bad = 0;
 
   if (cursor->end - p < 10 || p[4] != '-' || p[7] != '-')
     return FALSE;
-  century = two_digits (p);
-  civil->year = two_digits (p + 2);
-  civil->month = two_digits (p + 5);
-  civil->day = two_digits (p + 8);
-  if ((century | civil->year | civil->month | civil->day) < 0)
-    return FALSE;
-  civil->year += century * 100;
+  civil->year = two_digits (p, &bad) * 100 + two_digits (p + 2, &bad);
+  civil->month = two_digits (p + 5, &bad);
+  civil->day = two_digits (p + 8, &bad);
   cursor->p = p + 10;
-  return civil->year >= 1970 && civil->month >= 1 && civil->month <= 12 && civil->day >= 1 &&
+  return !bad && civil->year >= 1970 && civil->month >= 1 && civil->month <= 12 && civil->day >= 1 &&
          civil->day <= 31;
 }
 
@@ -141,6 +150,7 @@ offset (VmftCursor *cursor, gboolean *given, int *minutes)
 {
   char sign = cursor->p < cursor->end ? *cursor->p : '\0';
   int hours, rest;
+  guint bad = 0;
 
   *minutes = 0;
   *given = sign == 'Z' || sign == 'z' || sign == '+' || sign == '-';
@@ -151,15 +161,15 @@ offset (VmftCursor *cursor, gboolean *given, int *minutes)
     return TRUE;
   if (cursor->end - cursor->p < 4)
     return FALSE;
-  hours = two_digits (cursor->p);
+  hours = two_digits (cursor->p, &bad);
   cursor->p += 2;
   vmft_cursor_skip (cursor, ':');
   if (cursor->end - cursor->p < 2)
     return FALSE;
-  rest = two_digits (cursor->p);
+  rest = two_digits (cursor->p, &bad);
   cursor->p += 2;
   *minutes = (sign == '-' ? -1 : 1) * (hours * 60 + rest);
-  return hours >= 0 && hours <= 23 && rest >= 0 && rest <= 59;
+  return !bad && hours <= 23 && rest <= 59;
 }
 
 gboolean
