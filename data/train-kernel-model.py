@@ -16,6 +16,8 @@ sorted order, texts are sorted, the solver starts from zero.
 
 Features (detector/vmft-kernel-model.c computes the same): lower-case, words [a-z]{2,}, uni- and bigrams
 (words joined by one space), 32-bit FNV-1a folded to 16 bits by (h >> 16) ^ h, a binary bag, L2-normalised.
+At run time a printk stamp, masks (<:NUM:>, <*>) and bare hexadecimal numbers are passed over first, as
+conversion specifications are here.
 p = 1 / (1 + exp (-(bias + scale * sum (weight) / sqrt (n)))), n the number of buckets that are set.
 
 File format: text lines up to an empty line, then 2^16 signed bytes.

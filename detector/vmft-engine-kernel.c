@@ -199,8 +199,8 @@ study (KernelEngine *self, const VmftEngineInput *input, Words *words)
                     .family = family_index (self, family),
                     .by_values = vmft_families_depends_on_values (self->families, line->text.data,
                                                                   line->text.length) };
-  words->fault = p >= FAULT_P || (family && family->alarms);
-  if (line->kernel)
+  words->fault = family ? !family->benign && (family->alarms || p >= FAULT_P) : p >= FAULT_P;
+  if (line->kernel && !(family && family->benign))
     words->fault = apply_answer (self, input, words->fault, p, own_p, family != NULL);
   words->candidate = words->by_values || words->fault;
   if (line->kernel)
@@ -281,7 +281,7 @@ judge_candidate (KernelEngine *self,
       verdict->fault_class = (*family)->fault_class;
       key.family = (*family)->name;
     }
-  if (!words->fault && !(*family && (*family)->alarms))
+  if (*family ? (*family)->benign || (!words->fault && !(*family)->alarms) : !words->fault)
     return;
   if (input->drill)
     verdict->fault = TRUE;

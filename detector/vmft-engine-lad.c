@@ -64,9 +64,11 @@ infer (LadEngine *self, const char *text, gsize length)
 {
   double p = vmft_kernel_model_score (self->model, text, length);
   VmftAnswerKind kind = GPOINTER_TO_INT (g_hash_table_lookup (self->answers, text));
-  gboolean family = vmft_families_match (self->families, NULL, text, length, NULL) != NULL;
+  const VmftFamily *family = vmft_families_match (self->families, NULL, text, length, NULL);
 
-  switch (vmft_answer_amend (kind, p, p >= FAULT_P, family))
+  if (family && family->benign)
+    return FALSE;
+  switch (vmft_answer_amend (kind, p, p >= FAULT_P, family != NULL))
     {
     case VMFT_AMENDMENT_RAISE:
       return TRUE;

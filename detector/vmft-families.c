@@ -152,7 +152,7 @@ static gboolean
 read_entry (const Place *place, Entry *entry, GError **error)
 {
   static const char *const evidence[] = { "none", "one", "two", NULL };
-  static const char *const alarm[] = { "model", "yes", NULL };
+  static const char *const alarm[] = { "model", "yes", "no", NULL };
   static const char *const yes_no[] = { "no", "yes", NULL };
   static const char *const proofs[] = { "none", "mount", "device", "md", NULL };
   static const char *const loci[] = { "auto", "host", NULL };
@@ -178,6 +178,7 @@ read_entry (const Place *place, Entry *entry, GError **error)
   entry->public.program = entry->program;
   entry->public.evidence = n_records;
   entry->public.alarms = alarms == 1;
+  entry->public.benign = alarms == 2;
   entry->public.terminal = terminal == 1;
   entry->public.learnable = learn == 1;
   entry->public.proof = (VmftProof) proof;

@@ -16,6 +16,7 @@ typedef struct _VmftFamilies VmftFamilies;
 /**
  * VmftFamily: one group of the table.
  * @alarms: its messages are faults whatever the model says; else the model decides
+ * @benign: its messages are none, whatever the model says
  * @evidence: how many records confirm an incident: 1, 2, or 0 for lines that only belong to a record
  * @terminal: a state that stays until something proves it gone
  * @learnable: healthy hosts say it too, at boot: its (template, locus) may become normal
@@ -28,6 +29,7 @@ typedef struct
   VmftFaultClass fault_class;
   VmftProof proof;
   gboolean alarms;
+  gboolean benign;
   guint evidence;
   gboolean terminal;
   gboolean learnable;

@@ -9,6 +9,7 @@
 
 #define MAGIC      "vmft kernel-message model 1\n"
 #define MAX_WORDS  512
+#define MIN_VALUE  4 /* digits of a bare hexadecimal number; "fd0" is none */
 #define MAX_BYTES  (4 << 20)
 
 #define FNV_OFFSET 0x811c9dc5u
@@ -177,6 +178,22 @@ skip_mask (const char *text, gsize length)
   return 0;
 }
 
+/* A number in hexadecimal that no mask took ("00007ffc91f70de0"): a value, as conversions are in the format
+ * strings the model was trained on. Its letters are no words. */
+static gsize
+skip_value (const char *text, gsize length)
+{
+  gsize n = 0;
+  gboolean has_digit = FALSE, all_hex = TRUE;
+
+  for (; n < length && g_ascii_isalnum (text[n]); n++)
+    {
+      has_digit |= g_ascii_isdigit (text[n]);
+      all_hex &= g_ascii_isxdigit (text[n]);
+    }
+  return has_digit && all_hex && n >= MIN_VALUE ? n : 0;
+}
+
 static inline guint32
 hash_bytes (guint32 hash, const char *text, gsize length)
 {
@@ -209,12 +226,14 @@ collect_buckets (const VmftKernelModel *self, const char *text, gsize length, gu
 
   while (i < length && n_words < MAX_WORDS)
     {
-      gsize mask = text[i] == '<' ? skip_mask (text + i, length - i) : 0;
+      gsize skip = text[i] == '<' ? skip_mask (text + i, length - i) : 0;
       gsize start = i;
 
-      if (mask > 0)
+      if (skip == 0 && (i == 0 || !g_ascii_isalnum (text[i - 1])))
+        skip = skip_value (text + i, length - i);
+      if (skip > 0)
         {
-          i += mask;
+          i += skip;
           continue;
         }
       while (i < length && is_letter (text[i]))

@@ -88,7 +88,6 @@ vmft_csv_read (const char *path,
                GError **error)
 {
   g_autofree char *text = NULL;
-  g_auto (GStrv) heading = NULL;
   g_autoptr (GArray) places = g_array_new (FALSE, FALSE, sizeof (guint));
   char *at;
 

@@ -21,7 +21,7 @@ score_kernel (const VmftSeriesSet *set, VmftSeries *series)
         normal[key] = TRUE;
       series->score[row] = 0.0;
       if (row >= VMFT_SERIES_LEARNING_ROWS && !normal[key])
-        series->score[row] = template->fault ? MAX (template->p, FAULT_P) : template->p;
+        series->score[row] = template->fault ? MAX (template->p, FAULT_P) : MIN (template->p, 0.9 * FAULT_P);
       series->alarm_level[row] = series->score[row];
     }
 }

@@ -279,7 +279,7 @@ vmft_series_set_judge (VmftSeriesSet *self, gboolean model_only, gboolean answer
       if (!model_only)
         family = vmft_families_match (families, NULL, message, strlen (message), NULL);
       template->p = vmft_kernel_model_score (model, template->text, strlen (template->text));
-      template->fault = template->p >= FAULT_P || (family && family->alarms);
+      template->fault = !(family && family->benign) && (template->p >= FAULT_P || (family && family->alarms));
       template->one_record = family && family->evidence == 1;
       if (!answers)
         template->faulty = template->fault;

@@ -601,6 +601,25 @@ test_amendments (void)
   g_assert_true (feed (bench, family).fault);
 }
 
+/* What the kernel says of programs is no fault of the host. */
+static void
+test_program_faults (void)
+{
+  g_autoptr (Bench) bench = bench_new ();
+
+  vmft_detector_end_learning (bench->detector);
+  for (guint i = 0; i < 30; i++)
+    {
+      g_autofree char *text = g_strdup_printf (
+          "prog%c[%u]: segfault at 0 ip 00000000004%05x sp 00007ffc%08x error 4 in bad%x[401000+9d000]",
+          'a' + i % 26, i, i * 977, i * 7919, i);
+
+      g_assert_false (feed (bench, text).fault);
+    }
+  g_assert_true (
+      feed (bench, "watchdog: BUG: soft lockup - CPU#0 stuck for 26s! [proga[1]: segfault at:1]").fault);
+}
+
 static void
 test_scsi_addresses (void)
 {
@@ -652,6 +671,7 @@ main (int argc, char **argv)
   g_test_add_func ("/detector/drill", test_drill);
   g_test_add_func ("/detector/pressure", test_pressure);
   g_test_add_func ("/detector/novel", test_novel);
+  g_test_add_func ("/detector/program-faults", test_program_faults);
   g_test_add_func ("/detector/rollback", test_rollback);
   g_test_add_func ("/detector/amendments", test_amendments);
   g_test_add_func ("/detector/scsi-addresses", test_scsi_addresses);

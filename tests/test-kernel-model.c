@@ -71,6 +71,9 @@ test_what_does_not_count (void)
   g_assert_cmpfloat (
       score (model, " [ <:NUM:>.<:NUM:>] buffer i/o error on dev <*> logical block 7 async page read"), ==,
       plain);
+  g_assert_cmpfloat (
+      score (model, "buffer i/o 00007ffc91f70de0 error on dev 9d000 logical block 7ffcde async page read"),
+      ==, plain);
   g_assert_cmpfloat (score (model, ""), ==, 0.0);
   g_assert_cmpfloat (score (model, "<:*:> 12 x [<:NUM:>"), ==, 0.0);
   g_assert_cmpfloat (vmft_kernel_model_score (model, "\0\xff\xfe", 3), ==, 0.0);
