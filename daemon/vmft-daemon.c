@@ -288,24 +288,6 @@ vmft_daemon_acknowledge (VmftDaemon *self,
          (!clear || vmft_detector_clear (self->detector, incident_id, error));
 }
 
-GVariant *
-vmft_daemon_suppose (VmftDaemon *self, const char *class_name, GError **error)
-{
-  g_autoptr (VmftPlan) plan = NULL;
-  VmftFaultClass fault_class;
-
-  if (class_name != NULL && !vmft_fault_class_from_string (class_name, &fault_class))
-    {
-      g_set_error (error, VMFT_ERROR, VMFT_ERROR_INVALID,
-                   "“%s” is not a fault class (disk, io, memory, pressure, cpu, pcie, network, other)",
-                   class_name);
-      return NULL;
-    }
-  plan = class_name != NULL ? vmft_planner_suppose (self->planner, fault_class, self->operation)
-                            : vmft_planner_plan (self->planner, NULL, self->operation);
-  return vmft_plan_to_variant (plan);
-}
-
 gboolean
 vmft_daemon_abort (VmftDaemon *self, guint64 migration_id, GError **error)
 {

@@ -85,6 +85,34 @@ GVariant *vmft_daemon_suppose (VmftDaemon *self,
                                const char *fault_class,
                                GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/**
+ * vmft_daemon_evacuate: the operator wants the host empty, now, whatever the mode of operation.
+ * @dry_run: only say what would be done
+ *
+ * Returns: (transfer floating): the plan's record; %VMFT_ERROR_REFUSED with the reason when nothing can move.
+ */
+GVariant *vmft_daemon_evacuate (VmftDaemon *self, gboolean dry_run, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/**
+ * vmft_daemon_migrate: the operator wants one VM moved.
+ * @name: name, id or UUID
+ * @mode_name: (nullable): the policy's choice when NULL
+ * @destination: (nullable): likewise
+ *
+ * Returns: (transfer floating): the plan's record with migration_id; %VMFT_ERROR_NOT_FOUND, %VMFT_ERROR_INVALID,
+ * %VMFT_ERROR_REFUSED.
+ */
+GVariant *vmft_daemon_migrate (VmftDaemon *self,
+                               const char *name,
+                               const char *mode_name,
+                               const char *destination,
+                               GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/** vmft_daemon_drill: feeds the lines of a fault of @class_name as a rehearsal: recorded and planned, nothing moves. */
+gboolean vmft_daemon_drill (VmftDaemon *self,
+                            const char *class_name,
+                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /** vmft_daemon_abort: ends the running job @migration_id; refused in post-copy. */
 gboolean vmft_daemon_abort (VmftDaemon *self, guint64 migration_id, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

@@ -134,6 +134,31 @@ plan (const VmftDbusContext *context, GVariant *arguments, GVariant *options, GE
 }
 
 static GVariant *
+evacuate (const VmftDbusContext *context, GVariant *arguments, GVariant *options, GError **error)
+{
+  return tuple (vmft_daemon_evacuate (context->daemon, vmft_dict_boolean (options, "dry-run", FALSE), error));
+}
+
+static GVariant *
+migrate (const VmftDbusContext *context, GVariant *arguments, GVariant *options, GError **error)
+{
+  const char *name = NULL;
+
+  g_variant_get_child (arguments, 0, "&s", &name);
+  return tuple (vmft_daemon_migrate (context->daemon, name, vmft_dict_string (options, "mode"),
+                                     vmft_dict_string (options, "destination"), error));
+}
+
+static GVariant *
+drill (const VmftDbusContext *context, GVariant *arguments, GVariant *options, GError **error)
+{
+  const char *class_name = NULL;
+
+  g_variant_get_child (arguments, 0, "&s", &class_name);
+  return nothing (vmft_daemon_drill (context->daemon, class_name, error));
+}
+
+static GVariant *
 acknowledge (const VmftDbusContext *context, GVariant *arguments, GVariant *options, GError **error)
 {
   guint64 id = 0;
@@ -224,6 +249,9 @@ static const VmftDbusMethod methods[] = {
   { MANAGER, "ImportLeads", VMFT_ACTION_CONFIGURE, "", import_leads },
   { MANAGER, "GetConfiguration", NULL, "", get_configuration },
   { MANAGER, "Plan", VMFT_ACTION_PLAN, "host-fault:s", plan },
+  { MANAGER, "Evacuate", VMFT_ACTION_MIGRATE, "dry-run:b", evacuate },
+  { MANAGER, "Migrate", VMFT_ACTION_MIGRATE, "mode:s destination:s", migrate },
+  { MANAGER, "Drill", VMFT_ACTION_PLAN, "", drill },
   { MANAGER, "Acknowledge", VMFT_ACTION_CONFIGURE, "benign:b clear:b", acknowledge },
   { MANAGER, "SetOperation", VMFT_ACTION_CONFIGURE, "", set_operation },
   { MANAGER, "Inhibit", VMFT_ACTION_CONFIGURE, "", inhibit },

@@ -75,11 +75,12 @@ plan_record (VmftDecisions *self,
   GVariantDict dict;
 
   g_variant_dict_init (&dict, base);
-  g_variant_dict_insert (&dict, "template", "s", incident->template_text ? incident->template_text : "");
+  if (incident != NULL)
+    g_variant_dict_insert (&dict, "template", "s", incident->template_text ? incident->template_text : "");
   g_variant_dict_insert (&dict, "operation", "s", vmft_operation_to_string (self->operation));
   g_variant_dict_insert (&dict, "executed", "b", executed);
   g_variant_dict_insert (&dict, "digest", "s", digest);
-  if (decision->evidence_us != 0)
+  if (decision != NULL && decision->evidence_us != 0)
     g_variant_dict_insert (&dict, "evidence_to_plan_s", "d",
                            (double) (now_us - decision->evidence_us) / G_USEC_PER_SEC);
   return g_variant_dict_end (&dict);
@@ -106,6 +107,13 @@ announce (VmftDecisions *self, const VmftPlan *plan, gboolean executed)
              plan->reason ? plan->reason : "", executed ? "" : "; nothing is moved");
 }
 
+static guint64
+next_plan_id (VmftDecisions *self)
+{
+  self->last_plan_id = MAX (self->last_plan_id, vmft_store_last_id (self->store, VMFT_STORE_PLANS)) + 1;
+  return self->last_plan_id;
+}
+
 static void
 decide (VmftDecisions *self, Decision *decision, const VmftIncident *incident)
 {
@@ -120,8 +128,7 @@ decide (VmftDecisions *self, Decision *decision, const VmftIncident *incident)
     return;
   g_free (decision->digest);
   decision->digest = g_steal_pointer (&digest);
-  self->last_plan_id = MAX (self->last_plan_id, vmft_store_last_id (self->store, VMFT_STORE_PLANS)) + 1;
-  decision->plan_id = plan->id = self->last_plan_id;
+  decision->plan_id = plan->id = next_plan_id (self);
   record = g_variant_ref_sink (plan_record (self, plan, incident, decision, execute, decision->digest));
   keep_plan (self, plan, record);
   if (execute)
@@ -131,6 +138,23 @@ decide (VmftDecisions *self, Decision *decision, const VmftIncident *incident)
     }
   announce (self, plan, execute);
   self->func (record, self->user_data);
+}
+
+GVariant *
+vmft_decisions_carry_out (VmftDecisions *self, VmftPlan *plan)
+{
+  g_autofree char *digest = digest_plan (plan);
+  GVariantDict dict;
+  g_autoptr (GVariant) record = NULL;
+
+  plan->id = next_plan_id (self);
+  record = g_variant_ref_sink (plan_record (self, plan, NULL, NULL, TRUE, digest));
+  keep_plan (self, plan, record);
+  vmft_executor_run (self->executor, plan, NULL);
+  announce (self, plan, TRUE);
+  self->func (record, self->user_data);
+  g_variant_dict_init (&dict, record);
+  return g_variant_dict_end (&dict);
 }
 
 void

@@ -43,6 +43,14 @@ void vmft_decisions_consider (VmftDecisions *self, guint64 incident_id, gint64 e
 /** vmft_decisions_consider_all: as above, for every incident that is open. */
 void vmft_decisions_consider_all (VmftDecisions *self);
 
+/**
+ * vmft_decisions_carry_out:
+ * @plan: of the operator's, without an incident: gets its number, is kept, and begun
+ *
+ * Returns: (transfer floating): its record.
+ */
+GVariant *vmft_decisions_carry_out (VmftDecisions *self, VmftPlan *plan);
+
 /** vmft_decisions_note_first_call: the first migrate call of @plan_id was made: completes its record. */
 void vmft_decisions_note_first_call (VmftDecisions *self, guint64 plan_id, gint64 call_us);
 

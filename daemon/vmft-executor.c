@@ -465,18 +465,9 @@ without_present (VmftExecutor *self, VmftPlan *plan)
     {
       const VmftPlanStep *step = g_ptr_array_index (plan->steps, i);
       const VmftEvacuationStep *present = vmft_evacuation_find (self->evacuation, step->uuid);
-      VmftPlanStep *copy;
-      VmftPlanStep fresh;
 
-      if (present != NULL && !vmft_step_state_is_over (present->state))
-        continue;
-      copy = vmft_plan_add_step (rest, step->uuid, step->name);
-      fresh = *copy;
-      *copy = *step;
-      copy->uuid = fresh.uuid;
-      copy->name = fresh.name;
-      copy->destination = g_strdup (step->destination);
-      copy->reason = g_strdup (step->reason);
+      if (present == NULL || vmft_step_state_is_over (present->state))
+        vmft_plan_copy_step (rest, step);
     }
   return g_steal_pointer (&rest);
 }
@@ -499,6 +490,14 @@ gboolean
 vmft_executor_is_busy (VmftExecutor *self, guint64 incident_id)
 {
   return is_under_way (self) && g_hash_table_contains (self->incidents, &incident_id);
+}
+
+guint64
+vmft_executor_find (VmftExecutor *self, const char *uuid)
+{
+  const VmftEvacuationStep *step = self->evacuation ? vmft_evacuation_find (self->evacuation, uuid) : NULL;
+
+  return step ? step->id : 0;
 }
 
 gboolean

@@ -44,6 +44,9 @@ guint vmft_executor_count (VmftExecutor *self);
 /** vmft_executor_lookup: Returns: (transfer floating) (nullable): the record of the running job @id, with progress. */
 GVariant *vmft_executor_lookup (VmftExecutor *self, guint64 id);
 
+/** vmft_executor_find: Returns: the number of the latest migration of @uuid; 0 when there is none in this run. */
+guint64 vmft_executor_find (VmftExecutor *self, const char *uuid);
+
 /** vmft_executor_abort: asks for the end of the job @id. */
 gboolean vmft_executor_abort (VmftExecutor *self, guint64 id, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

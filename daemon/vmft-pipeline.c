@@ -143,7 +143,9 @@ vmft_pipeline_feed_drill (VmftPipeline *self, const char *text)
   gboolean open = begin_batch (self);
   VmftLine line;
 
-  vmft_line_split (&line, VMFT_LINE_AUTO, text, strlen (text), vmft_clock_real_us (self->clock));
+  vmft_line_split (&line, VMFT_LINE_BARE, text, strlen (text), vmft_clock_real_us (self->clock));
+  line.time_us = line.arrival_us;
+  line.kernel = TRUE;
   line.trust = VMFT_TRUST_KERNEL;
   vmft_detector_feed_drill (self->detector, &line, NULL);
   end_batch (self, open, evidence_us);

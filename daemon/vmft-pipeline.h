@@ -41,7 +41,7 @@ void vmft_pipeline_clear_sources (VmftPipeline *self);
 /** vmft_pipeline_start: starts the sources that have not been. */
 void vmft_pipeline_start (VmftPipeline *self);
 
-/** vmft_pipeline_feed_drill: feeds @text as a line of a rehearsal, committed like any other. */
+/** vmft_pipeline_feed_drill: feeds @text as if the kernel said it, in rehearsal; committed like any other. */
 void vmft_pipeline_feed_drill (VmftPipeline *self, const char *text);
 
 /** vmft_pipeline_feed_line: feeds a line that no source holds any more, committed like any other. */

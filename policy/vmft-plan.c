@@ -96,6 +96,19 @@ vmft_plan_add_step (VmftPlan *plan, const char *uuid, const char *name)
   return step;
 }
 
+VmftPlanStep *
+vmft_plan_copy_step (VmftPlan *plan, const VmftPlanStep *step)
+{
+  VmftPlanStep *copy = g_memdup2 (step, sizeof *step);
+
+  copy->uuid = g_strdup (step->uuid);
+  copy->name = g_strdup (step->name);
+  copy->destination = g_strdup (step->destination);
+  copy->reason = g_strdup (step->reason);
+  g_ptr_array_add (plan->steps, copy);
+  return copy;
+}
+
 void
 vmft_plan_add_refusal (VmftPlan *plan, const char *uuid, const char *name, gboolean concerned, char *reason)
 {

@@ -119,6 +119,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (VmftPlan, vmft_plan_unref)
 /** vmft_plan_add_step: Returns: (transfer none): a new last step. */
 VmftPlanStep *vmft_plan_add_step (VmftPlan *plan, const char *uuid, const char *name);
 
+/** vmft_plan_copy_step: appends a copy of another plan's @step. Returns: (transfer none): the copy. */
+VmftPlanStep *vmft_plan_copy_step (VmftPlan *plan, const VmftPlanStep *step);
+
 /** vmft_plan_add_refusal: @reason: (transfer full). */
 void
 vmft_plan_add_refusal (VmftPlan *plan, const char *uuid, const char *name, gboolean concerned, char *reason);

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the operator asks for by hand: the same plans and the same execution, without an incident behind them. */
+#include "vmft-daemon-private.h"
+
+/* --- plans --- */
+
+GVariant *
+vmft_daemon_suppose (VmftDaemon *self, const char *class_name, GError **error)
+{
+  g_autoptr (VmftPlan) plan = NULL;
+  VmftFaultClass fault_class;
+
+  if (class_name != NULL && !vmft_fault_class_from_string (class_name, &fault_class))
+    {
+      g_set_error (error, VMFT_ERROR, VMFT_ERROR_INVALID,
+                   "“%s” is not a fault class (disk, io, memory, pressure, cpu, pcie, network, other)",
+                   class_name);
+      return NULL;
+    }
+  plan = class_name != NULL ? vmft_planner_suppose (self->planner, fault_class, self->operation)
+                            : vmft_planner_plan (self->planner, NULL, VMFT_OPERATION_ACT);
+  return vmft_plan_to_variant (plan);
+}
+
+GVariant *
+vmft_daemon_evacuate (VmftDaemon *self, gboolean dry_run, GError **error)
+{
+  g_autoptr (VmftPlan) plan = vmft_planner_plan (self->planner, NULL, VMFT_OPERATION_ACT);
+
+  if (dry_run)
+    return vmft_plan_to_variant (plan);
+  if (!vmft_plan_is_actionable (plan))
+    {
+      g_set_error (error, VMFT_ERROR, VMFT_ERROR_REFUSED, "%s",
+                   plan->reason ? plan->reason : "there is nothing to move");
+      return NULL;
+    }
+  return vmft_decisions_carry_out (self->decisions, plan);
+}
+
+/* --- one VM --- */
+
+static const VmftPlanStep *
+find_step (const VmftPlan *plan, const char *uuid)
+{
+  for (guint i = 0; i < plan->steps->len; i++)
+    {
+      const VmftPlanStep *step = g_ptr_array_index (plan->steps, i);
+
+      if (strcmp (step->uuid, uuid) == 0)
+        return step;
+    }
+  return NULL;
+}
+
+static void
+set_refusal (const VmftPlan *plan, const VmftVm *vm, GError **error)
+{
+  const char *reason = plan->reason ? plan->reason : "it cannot move";
+
+  for (guint i = 0; i < plan->refusals->len; i++)
+    {
+      const VmftPlanRefusal *refusal = g_ptr_array_index (plan->refusals, i);
+
+      if (strcmp (refusal->uuid, vm->uuid) == 0)
+        reason = refusal->reason;
+    }
+  g_set_error (error, VMFT_ERROR, VMFT_ERROR_REFUSED, "%s: %s", vm->name, reason);
+}
+
+static gboolean
+choose_mode (VmftPlanStep *step, const VmftVm *vm, const char *mode_name, GError **error)
+{
+  if (mode_name == NULL)
+    return TRUE;
+  if (!vmft_mode_from_string (mode_name, &step->mode))
+    {
+      g_set_error (error, VMFT_ERROR, VMFT_ERROR_INVALID,
+                   "“%s” is not a mode (pre-copy, xbzrle, auto-converge, hybrid, post-copy)", mode_name);
+      return FALSE;
+    }
+  if ((vm->modes & vm->policy.modes & vmft_mode_bit (step->mode)) != 0)
+    return TRUE;
+  g_set_error (error, VMFT_ERROR, VMFT_ERROR_REFUSED, "%s: %s is not possible here or not allowed", vm->name,
+               mode_name);
+  return FALSE;
+}
+
+static gboolean
+choose_destination (VmftDaemon *self, VmftPlanStep *step, const VmftVm *vm, const char *name, GError **error)
+{
+  const GPtrArray *destinations = vmft_destinations_list (self->destinations);
+  g_autofree char *reason = NULL;
+
+  if (name == NULL)
+    return TRUE;
+  for (guint i = 0; i < destinations->len; i++)
+    {
+      const VmftDestination *destination = g_ptr_array_index (destinations, i);
+
+      if (strcmp (destination->name, name) != 0)
+        continue;
+      if (!vmft_policy_movable (vm, destination, &reason))
+        {
+          g_set_error (error, VMFT_ERROR, VMFT_ERROR_REFUSED, "%s cannot go to %s: %s", vm->name, name,
+                       reason);
+          return FALSE;
+        }
+      g_free (step->destination);
+      step->destination = g_strdup (name);
+      return TRUE;
+    }
+  g_set_error (error, VMFT_ERROR, VMFT_ERROR_NOT_FOUND, "there is no destination “%s”", name);
+  return FALSE;
+}
+
+GVariant *
+vmft_daemon_migrate (VmftDaemon *self,
+                     const char *name,
+                     const char *mode_name,
+                     const char *destination,
+                     GError **error)
+{
+  g_autoptr (VmftVm) vm = vmft_hypervisor_lookup (self->hypervisor, name);
+  g_autoptr (VmftPlan) whole = NULL;
+  g_autoptr (VmftPlan) one = NULL;
+  g_autoptr (GVariant) record = NULL;
+  const VmftPlanStep *chosen;
+  VmftPlanStep *step;
+  GVariantDict dict;
+
+  if (vm == NULL)
+    {
+      g_set_error (error, VMFT_ERROR, VMFT_ERROR_NOT_FOUND, "this host has no domain “%s”", name);
+      return NULL;
+    }
+  whole = vmft_planner_plan (self->planner, NULL, VMFT_OPERATION_ACT);
+  chosen = find_step (whole, vm->uuid);
+  if (chosen == NULL)
+    {
+      set_refusal (whole, vm, error);
+      return NULL;
+    }
+  one = vmft_plan_new (whole->now_us);
+  one->verdict = VMFT_PLAN_GO;
+  one->reason = g_strdup_printf ("the operator moves %s", vm->name);
+  step = vmft_plan_copy_step (one, chosen);
+  if (!choose_mode (step, vm, mode_name, error) || !choose_destination (self, step, vm, destination, error))
+    return NULL;
+  record = g_variant_ref_sink (vmft_decisions_carry_out (self->decisions, one));
+  g_variant_dict_init (&dict, record);
+  g_variant_dict_insert (&dict, "migration_id", "t", vmft_executor_find (self->executor, vm->uuid));
+  return g_variant_dict_end (&dict);
+}
+
+/* --- rehearsals --- */
+
+static const struct
+{
+  const char *class_name;
+  const char *lines[2];
+} drills[] = {
+  { "disk",
+    { "critical medium error, dev vmftdrill, sector 4000 op 0x0:(READ) flags 0x0 phys_seg 1 prio class 2",
+      "I/O error, dev vmftdrill, sector 4008 op 0x0:(READ) flags 0x0 phys_seg 1 prio class 2" } },
+  { "io",
+    { "Buffer I/O error on dev vmftdrill, logical block 1, lost async page write",
+      "EXT4-fs (vmftdrill): Remounting filesystem read-only" } },
+  { "memory",
+    { "mce: [Hardware Error]: Machine check events logged",
+      "EDAC MC0: 1 UE memory read error on CPU_SrcID#0_MC#0_Chan#0_DIMM#0 (channel:0 slot:0 page:0x1 "
+      "offset:0x0)" } },
+  { "cpu",
+    { "INFO: task vmftdrill:4711 blocked for more than 120 seconds.",
+      "watchdog: BUG: soft lockup - CPU#0 stuck for 23s! [vmftdrill:4711]" } },
+  { "pcie",
+    { "pcieport 0000:00:01.0: AER: Uncorrected (Non-Fatal) error received: 0000:01:00.0",
+      "pcieport 0000:00:01.0: PCIe Bus Error: severity=Uncorrected (Fatal), type=Transaction Layer" } },
+};
+
+gboolean
+vmft_daemon_drill (VmftDaemon *self, const char *class_name, GError **error)
+{
+  g_autoptr (GString) known = g_string_new (NULL);
+
+  for (guint i = 0; i < G_N_ELEMENTS (drills); i++)
+    {
+      g_string_append_printf (known, "%s%s", i > 0 ? ", " : "", drills[i].class_name);
+      if (strcmp (drills[i].class_name, class_name) != 0)
+        continue;
+      for (guint j = 0; j < G_N_ELEMENTS (drills[i].lines); j++)
+        vmft_pipeline_feed_drill (self->pipeline, drills[i].lines[j]);
+      return TRUE;
+    }
+  g_set_error (error, VMFT_ERROR, VMFT_ERROR_INVALID, "there is no drill for “%s” (%s)", class_name,
+               known->str);
+  return FALSE;
+}
