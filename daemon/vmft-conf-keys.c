@@ -62,6 +62,8 @@ static const VmftConfKey keys[] = {
   { "Detector", "max-templates", VMFT_CONF_INTEGER, "100000", "100..10000000",
     "bound on templates in memory" },
   { "Detector", "model", VMFT_CONF_PATH, "", NULL, "kernel-message model; empty for the installed one" },
+  { "Detector", "masks", VMFT_CONF_PATH, "", NULL,
+    "masks instead of the default ones: a file with a name and a PCRE2 pattern a line" },
   { "Detector", "families", VMFT_CONF_PATH, "", NULL, "fault-family table; empty for the installed one" },
 
   { "Inference", "provider", VMFT_CONF_CHOICE, "kernel-model", "kernel-model|llm|none",

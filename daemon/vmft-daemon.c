@@ -365,6 +365,7 @@ make_detector (VmftDaemon *self, GError **error)
   config.engine = vmft_conf_get_string (self->conf, "Detector", "engine");
   config.preset = vmft_conf_get_string (self->conf, "Detector", "preset");
   config.model_path = vmft_conf_get_string (self->conf, "Detector", "model");
+  config.masks_path = vmft_conf_get_string (self->conf, "Detector", "masks");
   config.families_path = vmft_conf_get_string (self->conf, "Detector", "families");
   config.learning_s = vmft_conf_get_double (self->conf, "Detector", "learning-time");
   config.learning_lines = (guint) vmft_conf_get_uint (self->conf, "Detector", "learning-lines");

@@ -39,6 +39,7 @@ struct _VmftDetector
   guint n_ticks;
 
   VmftFamilies *families;
+  VmftMaskRegex *masks; /* (nullable) */
   VmftDrain *drain;
   VmftEngine *engine;
   VmftEngine *shadow;
@@ -82,6 +83,7 @@ vmft_detector_finalize (GObject *object)
   g_clear_pointer (&self->engine, vmft_engine_free);
   g_clear_pointer (&self->shadow, vmft_engine_free);
   g_clear_pointer (&self->drain, vmft_drain_free);
+  g_clear_pointer (&self->masks, vmft_mask_regex_free);
   g_clear_pointer (&self->families, vmft_families_free);
   g_clear_pointer (&self->boots, vmft_boot_tracker_free);
   g_clear_pointer (&self->witness, vmft_witness_free);
@@ -197,17 +199,34 @@ save_learning (VmftDetector *self, GError **error)
 /* -- making one -------------------------------------------------------------------------------------------- */
 
 static gboolean
-set_up (VmftDetector *self, const VmftDetectorConfig *config, GError **error)
+load_templates (VmftDetector *self, const VmftDetectorConfig *config, GError **error)
 {
   VmftDrainConfig drain;
 
+  if (config->masks_path && *config->masks_path)
+    {
+      self->masks = vmft_mask_regex_load (config->masks_path, error);
+      if (!self->masks)
+        return FALSE;
+    }
   vmft_drain_config_init (&drain);
   drain.max_clusters = config->max_templates;
+  drain.masks = self->masks;
+  self->drain = vmft_drain_store_load (&drain, self->store, error);
+  if (!self->drain)
+    return FALSE;
+  if (vmft_drain_given_up (self->drain))
+    g_warning ("%s: learning them anew", vmft_drain_given_up (self->drain));
+  return TRUE;
+}
+
+static gboolean
+set_up (VmftDetector *self, const VmftDetectorConfig *config, GError **error)
+{
   self->families = vmft_families_load (config->families_path, error);
   if (!self->families)
     return FALSE;
-  self->drain = vmft_drain_store_load (&drain, self->store, error);
-  if (!self->drain)
+  if (!load_templates (self, config, error))
     return FALSE;
   self->engine = vmft_engine_new (config->engine, config, self->families, self->store, error);
   if (!self->engine)

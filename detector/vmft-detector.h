@@ -183,6 +183,7 @@ GVariant *vmft_incident_to_variant (const VmftIncident *incident);
  * @engine: "kernel" (default) or "vmft-lad": the one that alarms
  * @shadow_engine: (nullable): the other one, run beside it and only counted
  * @model_path, @families_path: (nullable): data files; NULL for the installed ones
+ * @masks_path: (nullable): the operator's masks, see vmft_mask_regex_load(); NULL for the paper's
  * @hostname: (nullable): lines that name another host are not this host's; NULL accepts any
  * @learning_s: learning lasts the backlog plus so long (default 3600)
  * @learning_lines: (0 for none): learning ends after so many lines instead (evaluation)
@@ -194,6 +195,7 @@ typedef struct
   const char *shadow_engine;
   const char *model_path;
   const char *families_path;
+  const char *masks_path;
   const char *hostname;
   const char *preset; /* vmft-lad: "published" or "paper" */
   double learning_s;

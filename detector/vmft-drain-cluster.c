@@ -123,7 +123,7 @@ vmft_drain_forget (VmftDrain *self, VmftDrainCluster *cluster)
   if (g_hash_table_lookup (self->by_id, GUINT_TO_POINTER (cluster->id)) == cluster)
     {
       g_hash_table_remove (self->by_id, GUINT_TO_POINTER (cluster->id));
-      g_array_append_val (self->forgotten, cluster->id);
+      g_ptr_array_add (self->forgotten, g_strdup_printf ("cluster/%u", cluster->id));
     }
   vmft_drain_cluster_free (self, cluster);
 }

@@ -319,8 +319,8 @@ load_meta (VmftDrainLoad *load, GError **error)
   g_autoptr (GBytes) text = NULL;
 
   if (load->meta == NULL || !lookup_u32 (load->meta, "serial", &load->drain->serial) ||
-      !lookup_u64 (load->meta, "used", &load->drain->used))
-    return problem (load, "no counters");
+      !lookup_u64 (load->meta, "used", &load->drain->used) || load->drain->serial > VMFT_DRAIN_LAST_SERIAL)
+    return problem (load, "no counters that can be");
   text = lookup_bytes (load->meta, "fingerprint");
   if (text == NULL)
     return problem (load, "no fingerprint of the settings");

@@ -73,7 +73,8 @@ struct _VmftDrain
   guint64 tree_version;  /* changes when a node is added: lines may go another way */
   VmftDrainCache *cache; /* (nullable): made when there is something to put in */
   GArray *unsaved;       /* ids of clusters */
-  GArray *forgotten;     /* ids */
+  GPtrArray *forgotten;  /* keys of rows to delete */
+  char *given_up;        /* (nullable): why the rows of the store were not used */
   guint saved_nodes;
   char *masked; /* the line at hand, with padding */
   gsize masked_length;
@@ -82,6 +83,9 @@ struct _VmftDrain
   GArray *line;  /* (guint32) the tokens as numbers, padded with VMFT_TOKEN_NONE */
   guint32 n_tokens;
 };
+
+/* A state with a larger number is not believed: it would leave no numbers to give out. */
+#define VMFT_DRAIN_LAST_SERIAL (G_MAXUINT32 / 2)
 
 typedef enum
 {

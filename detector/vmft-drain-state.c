@@ -140,15 +140,11 @@ vmft_drain_foreach_unsaved (VmftDrain *self, VmftDrainRowFunc func, gpointer use
 {
   if (self->unsaved->len == 0 && self->forgotten->len == 0 && self->saved_nodes == self->nodes->len)
     return;
+  for (guint i = 0; i < self->forgotten->len; i++)
+    func (g_ptr_array_index (self->forgotten, i), NULL, user_data);
   emit_meta (self, func, user_data);
   for (guint i = self->saved_nodes; i < self->nodes->len; i++)
     emit_node (self, g_ptr_array_index (self->nodes, i), func, user_data);
-  for (guint i = 0; i < self->forgotten->len; i++)
-    {
-      g_autofree char *key = g_strdup_printf ("cluster/%u", g_array_index (self->forgotten, guint32, i));
-
-      func (key, NULL, user_data);
-    }
   for (guint i = 0; i < self->unsaved->len; i++)
     {
       gpointer id = GUINT_TO_POINTER (g_array_index (self->unsaved, guint32, i));
@@ -171,7 +167,7 @@ vmft_drain_mark_saved (VmftDrain *self)
         cluster->unsaved = FALSE;
     }
   g_array_set_size (self->unsaved, 0);
-  g_array_set_size (self->forgotten, 0);
+  g_ptr_array_set_size (self->forgotten, 0);
   self->saved_nodes = self->nodes->len;
 }
 
@@ -304,21 +300,63 @@ vmft_drain_store_save (VmftDrain *self, VmftStore *store, GError **error)
   return FALSE;
 }
 
+typedef struct
+{
+  VmftDrainLoad *load;
+  GPtrArray *keys;
+  guint64 last_id;
+} StoreLoad;
+
 static gboolean
 take_row (const char *key, VmftTime time_us, GVariant *record, gpointer user_data)
 {
-  vmft_drain_load_row (user_data, key, record);
+  StoreLoad *self = user_data;
+  guint64 id;
+
+  vmft_drain_load_row (self->load, key, record);
+  g_ptr_array_add (self->keys, g_strdup (key));
+  if (g_str_has_prefix (key, "cluster/") &&
+      g_ascii_string_to_unsigned (key + strlen ("cluster/"), 10, 1, VMFT_DRAIN_LAST_SERIAL, &id, NULL))
+    self->last_id = MAX (self->last_id, id);
   return TRUE;
+}
+
+/* An empty miner whose ids go on after those of the rows, and that removes the rows when it is saved. */
+static VmftDrain *
+start_over (const VmftDrainConfig *config, StoreLoad *rows, const GError *why, GError **error)
+{
+  VmftDrain *drain = vmft_drain_new (config, error);
+
+  if (drain == NULL)
+    return NULL;
+  drain->serial = (guint32) rows->last_id;
+  drain->given_up = g_strdup (why->message);
+  g_ptr_array_extend_and_steal (drain->forgotten, g_steal_pointer (&rows->keys));
+  return drain;
 }
 
 VmftDrain *
 vmft_drain_store_load (const VmftDrainConfig *config, VmftStore *store, GError **error)
 {
   g_autoptr (VmftDrainLoad) load = vmft_drain_load_begin (config, error);
+  g_autoptr (GPtrArray) keys = g_ptr_array_new_with_free_func (g_free);
+  g_autoptr (GError) local = NULL;
+  StoreLoad rows = { .load = load, .keys = keys };
+  VmftDrain *drain;
 
   if (load == NULL)
     return NULL;
-  if (!vmft_store_foreach (store, VMFT_STORE_TEMPLATES, VMFT_STORE_BY_KEY, 0, take_row, load, error))
+  if (!vmft_store_foreach (store, VMFT_STORE_TEMPLATES, VMFT_STORE_BY_KEY, 0, take_row, &rows, error))
     return NULL;
-  return vmft_drain_load_end (load, error);
+  drain = vmft_drain_load_end (load, &local);
+  if (drain != NULL)
+    return drain;
+  g_steal_pointer (&keys);
+  return start_over (config, &rows, local, error);
+}
+
+const char *
+vmft_drain_given_up (VmftDrain *self)
+{
+  return self->given_up;
 }

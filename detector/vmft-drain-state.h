@@ -56,12 +56,19 @@ gboolean vmft_drain_store_save (VmftDrain *self, VmftStore *store, GError **erro
 /**
  * vmft_drain_store_load:
  * @store: with the rows of vmft_drain_store_save(); an empty table gives an empty miner
- * @error: return location, as for vmft_drain_load()
+ * @error: return location: the store's error, or %VMFT_ERROR_CONFIG for @config itself
+ *
+ * Rows that contradict each other, or that were made under another configuration (masks, similarity, …), are
+ * given up: learning begins again, ids go on after the old ones, the old rows go with the next
+ * vmft_drain_store_save(), and vmft_drain_given_up() says why.
  *
  * Returns: (transfer full): the miner
  */
 VmftDrain *vmft_drain_store_load (const VmftDrainConfig *config,
                                   VmftStore *store,
                                   GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/** vmft_drain_given_up: Returns: (nullable): why the rows in the store were not used; NULL when they were. */
+const char *vmft_drain_given_up (VmftDrain *self);
 
 G_END_DECLS

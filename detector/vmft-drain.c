@@ -94,7 +94,7 @@ vmft_drain_new (const VmftDrainConfig *config, GError **error)
   self->by_id = g_hash_table_new (NULL, NULL);
   self->evicted_by_tokens = g_hash_table_new (vmft_drain_cluster_hash, vmft_drain_cluster_equal);
   self->unsaved = g_array_new (FALSE, FALSE, sizeof (guint32));
-  self->forgotten = g_array_new (FALSE, FALSE, sizeof (guint32));
+  self->forgotten = g_ptr_array_new_with_free_func (g_free);
   self->masked = g_malloc0 (vmft_mask_bound (VMFT_DRAIN_MAX_LINE_BYTES) + VMFT_HASH_PADDING);
   self->scratch = g_string_new (NULL);
   self->spans = g_array_new (FALSE, FALSE, sizeof (guint32));
@@ -126,11 +126,12 @@ vmft_drain_free (VmftDrain *self)
   g_clear_pointer (&self->cache, vmft_drain_cache_free);
   vmft_tokens_free (self->tokens);
   g_array_unref (self->unsaved);
-  g_array_unref (self->forgotten);
+  g_ptr_array_unref (self->forgotten);
   g_array_unref (self->spans);
   g_array_unref (self->line);
   g_string_free (self->scratch, TRUE);
   g_free (self->masked);
+  g_free (self->given_up);
   g_strfreev (self->delimiters);
   g_free (self);
 }

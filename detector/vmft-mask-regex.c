@@ -303,6 +303,56 @@ vmft_mask_regex_new (const VmftMaskSpec *specs, gsize n_specs, GError **error)
   return g_steal_pointer (&self);
 }
 
+/* Cuts a line of a mask file in two. Returns: %FALSE when there is no pattern. */
+static gboolean
+parse_mask (char *line, VmftMaskSpec *spec)
+{
+  char *end = line + strcspn (line, " \t");
+
+  if (*end == '\0')
+    return FALSE;
+  *end++ = '\0';
+  spec->name = line;
+  spec->pattern = end + strspn (end, " \t");
+  return *spec->pattern != '\0';
+}
+
+VmftMaskRegex *
+vmft_mask_regex_load (const char *path, GError **error)
+{
+  g_autoptr (GArray) specs = g_array_new (FALSE, FALSE, sizeof (VmftMaskSpec));
+  g_autoptr (GError) local = NULL;
+  g_autofree char *text = NULL;
+  g_auto (GStrv) lines = NULL;
+  VmftMaskRegex *self;
+
+  if (!g_file_get_contents (path, &text, NULL, &local))
+    {
+      g_set_error (error, VMFT_ERROR, VMFT_ERROR_CONFIG, "masks: %s", local->message);
+      return NULL;
+    }
+  lines = g_strsplit (text, "\n", -1);
+  for (guint i = 0; lines[i] != NULL; i++)
+    {
+      char *line = g_strchug (lines[i]);
+      VmftMaskSpec spec;
+
+      if (*line == '\0' || *line == '#')
+        continue;
+      if (!parse_mask (line, &spec))
+        {
+          g_set_error (error, VMFT_ERROR, VMFT_ERROR_CONFIG, "%s:%u: a mask is a name, blanks, a pattern",
+                       path, i + 1);
+          return NULL;
+        }
+      g_array_append_val (specs, spec);
+    }
+  self = vmft_mask_regex_new ((const VmftMaskSpec *) (gpointer) specs->data, specs->len, error);
+  if (self == NULL)
+    g_prefix_error (error, "%s: ", path);
+  return self;
+}
+
 void
 vmft_mask_regex_free (VmftMaskRegex *self)
 {

@@ -30,6 +30,15 @@ VmftMaskRegex *vmft_mask_regex_new (const VmftMaskSpec *specs,
                                     gsize n_specs,
                                     GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/**
+ * vmft_mask_regex_load:
+ * @path: a file with one mask a line, a name, blanks, a pattern; `#` begins a comment line
+ * @error: return location; %VMFT_ERROR_CONFIG names file, line or mask
+ *
+ * Returns: (transfer full): the masks
+ */
+VmftMaskRegex *vmft_mask_regex_load (const char *path, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 void vmft_mask_regex_free (VmftMaskRegex *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VmftMaskRegex, vmft_mask_regex_free)
 

@@ -5,6 +5,7 @@
 #include "vmft-mask.h"
 
 #define PCRE2_CODE_UNIT_WIDTH 8
+#include <glib/gstdio.h>
 #include <pcre2.h>
 #include <string.h>
 
@@ -360,6 +361,33 @@ test_match_limit (void)
   g_assert_cmpuint (vmft_mask_regex_limited (masks), ==, 1);
 }
 
+/* The file's form is that of the paper's list. */
+static void
+test_mask_file (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GString) out = g_string_new (NULL), text = g_string_new ("# masks\n\n");
+  g_autoptr (VmftMaskRegex) masks = NULL, missing = NULL, broken = NULL;
+  g_autofree char *path = NULL;
+
+  g_close (g_file_open_tmp ("masks-XXXXXX", &path, NULL), NULL);
+  for (gsize i = 0; i < G_N_ELEMENTS (paper); i++)
+    g_string_append_printf (text, "%s\t %s\n", paper[i].name, paper[i].pattern);
+  g_assert_true (g_file_set_contents (path, text->str, -1, NULL));
+  masks = vmft_mask_regex_load (path, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (vmft_mask_regex_fingerprint (masks), ==, vmft_mask_regex_default_fingerprint ());
+
+  g_assert_true (g_file_set_contents (path, "NUM \\d+\nIP\n", -1, NULL));
+  broken = vmft_mask_regex_load (path, &error);
+  g_assert_error (error, VMFT_ERROR, VMFT_ERROR_CONFIG);
+  g_assert_nonnull (strstr (error->message, ":2:"));
+  g_clear_error (&error);
+  g_unlink (path);
+  missing = vmft_mask_regex_load (path, &error);
+  g_assert_error (error, VMFT_ERROR, VMFT_ERROR_CONFIG);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -371,6 +399,7 @@ main (int argc, char **argv)
   g_test_add_func ("/mask/two-ways", test_two_ways);
   g_test_add_func ("/mask/operator", test_operator_masks);
   g_test_add_func ("/mask/refused", test_refused_masks);
+  g_test_add_func ("/mask/file", test_mask_file);
   g_test_add_func ("/mask/match-limit", test_match_limit);
   return g_test_run ();
 }
