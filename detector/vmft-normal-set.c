@@ -4,8 +4,9 @@
 #include <math.h>
 #include <string.h>
 
-#define WINDOW_US  (60 * G_USEC_PER_SEC)
-#define REFRESH_US (G_GINT64_CONSTANT (3600) * G_USEC_PER_SEC) /* the store may lag behind so far on when an entry came last */
+#define WINDOW_US (60 * G_USEC_PER_SEC)
+#define REFRESH_US                                                                                           \
+  (G_GINT64_CONSTANT (3600) * G_USEC_PER_SEC) /* the store may lag behind so far on when an entry came last */
 
 typedef struct
 {

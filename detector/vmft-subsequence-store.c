@@ -7,7 +7,7 @@
 #define LEAF_SIZE 8
 #define MAX_TREES 32
 #define SCAN_SIZE 300 /* up to so many windows, looking at all of them is quicker than any tree */
-#define N_HOT     3 /* windows from the top of the heap, looked at first */
+#define N_HOT     3   /* windows from the top of the heap, looked at first */
 
 typedef struct
 {
