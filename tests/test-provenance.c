@@ -210,9 +210,9 @@ start (Fixture *f, const char *net_trust)
 static gboolean
 anyone_can_write (const char *path)
 {
-  GStatBuf stat;
+  GStatBuf about;
 
-  return g_stat (path, &stat) == 0 && (stat.st_mode & S_IWOTH);
+  return g_stat (path, &about) == 0 && (about.st_mode & S_IWOTH);
 }
 
 static gboolean
