@@ -16,6 +16,7 @@ struct _VmftOutside
   VmftAlerts *alerts;
   GHashTable *raised; /* incidents told of as raised */
   GHashTable *jobs;   /* migrations seen running */
+  GHashTable *names;  /* UUID -> name of the VMs of this host */
 };
 
 /* --- what HTTP shows --- */
@@ -141,10 +142,15 @@ static void
 on_vm_changed (VmftHypervisor *hypervisor, const char *uuid, VmftOutside *self)
 {
   g_autoptr (VmftVm) vm = vmft_hypervisor_lookup (hypervisor, uuid);
+  const char *name = vm ? vm->name : g_hash_table_lookup (self->names, uuid);
   GVariantDict dict;
 
-  if (self->heartbeat != NULL && vm != NULL && !vm->running)
-    vmft_heartbeat_forget (self->heartbeat, vm->name);
+  if (self->heartbeat != NULL && name != NULL && (vm == NULL || !vm->running))
+    vmft_heartbeat_forget (self->heartbeat, name);
+  if (vm != NULL)
+    g_hash_table_replace (self->names, g_strdup (uuid), g_strdup (vm->name));
+  else
+    g_hash_table_remove (self->names, uuid);
   g_variant_dict_init (&dict, NULL);
   g_variant_dict_insert (&dict, "uuid", "s", uuid);
   publish (self, "vm", g_variant_dict_end (&dict));
@@ -314,6 +320,7 @@ outside_new_empty (void)
 
   self->raised = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, NULL);
   self->jobs = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, NULL);
+  self->names = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
   return self;
 }
 
@@ -341,6 +348,19 @@ remember (GHashTable *set, GVariant *list)
     }
 }
 
+static void
+remember_vms (VmftOutside *self)
+{
+  g_autoptr (GPtrArray) vms = vmft_hypervisor_list_vms (vmft_daemon_get_hypervisor (self->daemon));
+
+  for (guint i = 0; i < vms->len; i++)
+    {
+      const VmftVm *vm = g_ptr_array_index (vms, i);
+
+      g_hash_table_replace (self->names, g_strdup (vm->uuid), g_strdup (vm->name));
+    }
+}
+
 VmftOutside *
 vmft_outside_new (VmftDaemon *daemon, GError **error)
 {
@@ -350,6 +370,7 @@ vmft_outside_new (VmftDaemon *daemon, GError **error)
 
   self->daemon = g_object_ref (daemon);
   self->view = vmft_view_new (daemon);
+  remember_vms (self);
   if (incidents != NULL)
     remember (self->raised, incidents);
   remember (self->jobs, vmft_view_list_migrations (self->view, G_MAXUINT, TRUE));
@@ -394,5 +415,6 @@ vmft_outside_free (VmftOutside *self)
   g_clear_object (&self->daemon);
   g_hash_table_unref (self->raised);
   g_hash_table_unref (self->jobs);
+  g_hash_table_unref (self->names);
   g_free (self);
 }

@@ -325,6 +325,34 @@ test_heartbeat (Fixture *f, gconstpointer more)
   g_assert_cmpfloat (vmft_dict_double (lead, "lead_s", 0.0), <, 106.0);
 }
 
+/* A VM that was moved away beats no more, and has not failed. */
+static void
+test_moved (Fixture *f, gconstpointer more)
+{
+  g_autofree char *answer = NULL;
+  g_autoptr (GVariant) leads = NULL;
+  g_autoptr (GVariant) history = NULL;
+  g_autoptr (GVariant) job = NULL;
+
+  g_assert_true (vmft_daemon_set_operation (f->daemon, VMFT_OPERATION_ACT, NULL));
+  run_into_fault (f);
+  answer = ask (vmft_outside_get_heartbeat_port (f->outside), "/heartbeat/web", TOKEN);
+  g_assert_true (g_str_has_prefix (answer, "HTTP/1.1 204 "));
+  advance (f, 15.0);
+  history = ask_json (f, "/api/v1/history");
+  job = first_of (history);
+  g_assert_cmpstr (vmft_dict_string (job, "state"), ==, "completed");
+  wait_for_told (f, "migration-finished\n");
+  advance (f, 60.0);
+  leads = g_variant_ref_sink (vmft_lead_model_export (vmft_daemon_get_leads (f->daemon)));
+  for (gsize i = 0; i < g_variant_n_children (leads); i++)
+    {
+      g_autoptr (GVariant) lead = g_variant_get_child_value (leads, i);
+
+      g_assert_true (vmft_dict_boolean (lead, "censored", FALSE));
+    }
+}
+
 static void
 test_configuration (Fixture *f, gconstpointer more)
 {
@@ -362,6 +390,7 @@ main (int argc, char **argv)
   add ("/outside/metrics", test_metrics);
   add ("/outside/alerts", test_alerts);
   add ("/outside/heartbeat", test_heartbeat);
+  add ("/outside/moved", test_moved);
   add ("/outside/configuration", test_configuration);
   return g_test_run ();
 }

@@ -36,7 +36,8 @@ contains () { # PACKAGE PATH…
 contains vmft usr/sbin/vmftd usr/bin/vmftctl lib/systemd/system/vmftd.service usr/lib/sysusers.d/vmft.conf \
   usr/lib/tmpfiles.d/vmft.conf usr/share/dbus-1/system.d/org.vmft1.conf \
   usr/share/polkit-1/actions/org.vmft1.policy usr/share/vmft/kernel-message.model \
-  usr/share/vmft/fault-families.conf etc/vmft/vmftd.conf \
+  usr/share/vmft/fault-families.conf etc/vmft/vmftd.conf usr/libexec/vmft/vmft-hook \
+  'etc/libvirt/hooks/qemu.d/50-vmft -> .*' \
   usr/share/man/man8/vmftd.8.gz usr/share/man/man1/vmftctl.1.gz usr/share/man/man5/vmftd.conf.5.gz \
   usr/share/man/man5/org.vmft1.5.gz
 contains vmft-eval usr/bin/vmft-eval usr/share/man/man1/vmft-eval.1.gz
