@@ -366,7 +366,7 @@ static void
 test_mask_file (void)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (GString) out = g_string_new (NULL), text = g_string_new ("# masks\n\n");
+  g_autoptr (GString) text = g_string_new ("# masks\n\n");
   g_autoptr (VmftMaskRegex) masks = NULL, missing = NULL, broken = NULL;
   g_autofree char *path = NULL;
 
