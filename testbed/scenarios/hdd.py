@@ -30,31 +30,28 @@ class Hdd(Scenario):
         self.host.start("hostload read /dev/sda %d %d %d"
                         % (self.first_bad - 1500, min(self.first_bad + 4500, DISK_SECTORS), interval_ms))
 
-    def fault(self):
+    def worsen(self):
         self.recovered_errors()
         self.medium_errors()
-        return self.no_answer()
+
+    def recover(self):
+        self.set_driver(every_nth=0, opts=0)
 
     def recovered_errors(self):
         length_s, every = self.between(3.0, 18.0), self.random.randint(15, 90)
         self.stage("recovered errors", length_s=round(length_s, 2), every=every)
         self.set_driver(every_nth=every, opts=OPT_RECOVERED_ERROR)
-        time.sleep(length_s)
+        self.wait(length_s)
 
     def medium_errors(self):
-        length_s, steps = self.between(14.0, 44.0), self.random.randint(6, 14)
-        growth = self.between(1.5, 2.6)
-        self.stage("medium errors", length_s=round(length_s, 2), steps=steps, growth=round(growth, 2),
-                   first_sector=self.first_bad)
+        length_s, count, growth = self.between(14.0, 44.0), self.random.randint(6, 14), self.between(1.5, 2.6)
         self.set_driver(every_nth=0, opts=OPT_MEDIUM_ERROR)
-        moments = sorted(self.random.uniform(0, length_s) for _ in range(steps - 1))
-        sectors, elapsed = 1.0, 0.0
-        for moment in moments + [length_s]:
+        sectors = 1.0
+        for _ in self.steps("medium errors", length_s, count, growth=round(growth, 2), first_sector=self.first_bad):
             self.host.run("echo %d >%s/medium_error_count" % (min(sectors, 6000), PARAMETERS))
-            time.sleep(moment - elapsed)
-            sectors, elapsed = sectors * growth + 1, moment
+            sectors = sectors * growth + 1
 
-    def no_answer(self):
+    def fail(self):
         timeout_s = self.random.randint(1, 6)
         self.host.run("echo %d >/sys/block/sda/device/timeout; echo 1 >/sys/block/sda/device/eh_timeout" % timeout_s)
         self.stage("no answer", command_timeout_s=timeout_s)

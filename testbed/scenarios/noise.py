@@ -19,13 +19,15 @@ class Noise(threading.Thread):
         self.mounted = False
 
     def stop(self):
+        # A host that has failed may never answer what it was told last.
         self.ended.set()
-        self.join(30)
+        self.join(3)
 
     def run(self):
         acts = (self.mount_image, self.mount_image, self.plug_usb, self.flap_nic, self.guest_nic, self.guest_nic,
                 self.veth_pair, self.dummy_nic, self.vlan, self.swap, self.renew_lease, self.rotate_log, self.crash,
-                self.remount, self.sniff)
+                self.remount, self.sniff, self.log_in, self.cron_job, self.restart_service, self.install_package,
+                self.plug_usb_disk)
         try:
             self.host.run("modprobe loop; modprobe tun; modprobe zram; ip link add virbr0 type bridge && "
                           "ip link set virbr0 up && dd if=/dev/zero of=/tmp/image bs=1M count=0 seek=24 && "
@@ -33,7 +35,7 @@ class Noise(threading.Thread):
             while not self.ended.wait(self.random.uniform(*self.PAUSE_S)):
                 self.count += 1
                 self.random.choice(acts)()
-        except (HostError, OSError):
+        except (HostError, OSError, ValueError):
             pass  # the host is going down: there is no ordinary life left
 
     def pause(self, low, high):
@@ -95,3 +97,31 @@ class Noise(threading.Thread):
 
     def sniff(self):
         self.host.run("ip link set eth1 promisc on; sleep 0.5; ip link set eth1 promisc off")
+
+    def log_in(self):
+        self.host.start("ssh -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR "
+                        "-i /root/.ssh/id_ed25519 root@127.0.0.1 true")
+
+    def cron_job(self):
+        # Cron looks once a minute; a job more or less is what it finds then.
+        self.host.run("echo '* * * * * root [ -x /bin/true ] && /bin/true %d' >/etc/cron.d/job%d"
+                      % (self.count, self.count % 3))
+
+    def restart_service(self):
+        service = self.random.choice(("cron", "/usr/sbin/sshd", "rsyslogd"))
+        if service == "rsyslogd":
+            self.host.run("kill -HUP $(cat /run/rsyslogd.pid)")
+        else:
+            name = service.rsplit("/", 1)[-1]
+            self.host.run("kill $(cat /run/%sd.pid /run/%s.pid 2>/dev/null); sleep 0.3; %s" % (name, name, service))
+
+    def install_package(self):
+        self.host.start("dpkg -i --force-all /root/host-tools.deb")
+
+    def plug_usb_disk(self):
+        device = "stick%d" % self.count
+        self.host.monitor.execute("blockdev-add", driver="null-co", **{"node-name": device, "size": 64 << 20,
+                                                                       "read-zeroes": True})
+        self.host.monitor.execute("device_add", driver="usb-storage", bus="usb.0", id=device, drive=device)
+        self.pause(2.5, 4.0)
+        self.host.monitor.execute("device_del", id=device)

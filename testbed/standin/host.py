@@ -11,6 +11,7 @@ import tempfile
 import threading
 import time
 
+from .nbd import NbdDisk, device_options, socket_path
 from .recorder import Recorder
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -81,10 +82,16 @@ class Monitor:
 class Host:
     """A running stand-in host. Use it as a context manager: leaving ends QEMU and removes its sockets."""
 
-    def __init__(self, image, cpu="qemu64", memory_mib=448, devices=(), kernel_arguments=""):
+    def __init__(self, image, cpu="qemu64", memory_mib=448, disks=None, acpi_table=None, kernel_arguments="",
+                 forward=None):
+        """disks: {"nvme" or "sata": MiB}, then in self.disks; acpi_table: (signature, bytes); forward: a TCP port of
+        this machine that gets the host's syslog as well."""
+        if forward:
+            kernel_arguments += " vmft.forward_port=%d" % forward
         self.recorder = Recorder()
+        self.disks = {}
         self.start_time = time.time()
-        self.ready_time = None
+        self.ready_time = self.ready_uptime = None
         self.events = []  # (seconds, command, result) of what was done to it
         self.results = {}
         self.next_id = 0
@@ -95,6 +102,7 @@ class Host:
         try:
             self._listen("console", self._console_line)
             self._listen("control", self._control_line)
+            devices = self._make_disks(disks or {}) + self._make_table(acpi_table)
             self.process = subprocess.Popen(
                 self._command(image, cpu, memory_mib, devices, kernel_arguments), stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=_die_with_parent, start_new_session=True)
@@ -122,6 +130,22 @@ class Host:
             "-netdev", "user,id=net2,restrict=on", "-device", "e1000,netdev=net2,id=nic2,romfile=",
             "-device", "qemu-xhci,id=usb", "-device", "virtio-rng-pci",
             "-qmp", "unix:%s,server=on,wait=off" % self._path("qmp"), *devices]
+
+    def _make_disks(self, disks):
+        options = []
+        for kind, size_mib in disks.items():
+            path = socket_path(self.dir, kind)
+            self.disks[kind] = NbdDisk(path, size_mib)
+            options += device_options(kind, path)
+        return options
+
+    def _make_table(self, table):
+        if table is None:
+            return []
+        signature, data = table
+        with open(self._path("acpi"), "wb") as file:
+            file.write(data)
+        return ["-acpitable", "sig=%s,rev=1,oem_id=BOCHS,data=%s" % (signature, self._path("acpi"))]
 
     def _listen(self, name, handle):
         server = socket.socket(socket.AF_UNIX)
@@ -160,7 +184,7 @@ class Host:
         else:
             with self.recorder.arrival:
                 if word == "READY":
-                    self.ready_time = now
+                    self.ready_time, self.ready_uptime = now, float(rest)
                 elif word == "DONE":
                     number, _, result = rest.partition(" ")
                     self.results[number] = result
@@ -199,7 +223,8 @@ class Host:
 
     @property
     def boot_seconds(self):
-        return self.ready_time - self.start_time if self.ready_time else None
+        """How long it took, by our clock or the kernel's, whichever says more: the latter jumps when QEMU is slow."""
+        return max(self.ready_time - self.start_time, self.ready_uptime) if self.ready_time else None
 
     def close(self):
         if self.process is not None:
@@ -209,6 +234,8 @@ class Host:
             self.process.stderr.close()
         if self.monitor is not None:
             self.monitor.close()
+        for disk in self.disks.values():
+            disk.close()
         self.recorder.close()
         shutil.rmtree(self.dir, ignore_errors=True)
 

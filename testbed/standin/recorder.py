@@ -16,6 +16,20 @@ INJECTION = re.compile(r"scsi_debug:|  dev_size_mb=|aer_inject|Injecting memory 
 HOST_NAME = "host01"
 
 
+def parse_pressure(text):
+    """A heartbeat's "UPTIME memory some avg10=0.00 ... total=0 full ... io some ..." as a dictionary."""
+    found, resource, kind = {}, None, None
+    for word in text.split():
+        name, equals, value = word.partition("=")
+        if name in ("memory", "io", "cpu"):
+            resource = found.setdefault(name, {})
+        elif name in ("some", "full") and resource is not None:
+            kind = resource.setdefault(name, {})
+        elif equals and kind is not None and name in ("avg10", "total"):
+            kind[name] = float(value) if name == "avg10" else int(value)
+    return found
+
+
 class Recorder:
     """Collects lines from several threads; every arrival wakes those who wait for one."""
 
@@ -72,6 +86,22 @@ class Recorder:
             self.beats.append((time.time(), pressure))
             self.arrival.notify_all()
 
+    def wait_silence(self, gap_s, timeout):
+        """Wait until no sign of life has come for gap_s seconds; when the last one came, or None after timeout."""
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            with self.arrival:
+                self.arrival.wait(0.5)
+                last = self.beats[-1][0] if self.beats else None
+            if last is not None and time.time() - last > gap_s:
+                return last
+        return None
+
+    @staticmethod
+    def now():
+        """For what is to be counted since now."""
+        return time.time()
+
     def seen(self, pattern, count=1, since=0.0):
         """When the count-th line that matches came on the console; None if it has not."""
         regex = re.compile(pattern)
@@ -89,6 +119,12 @@ class Recorder:
                 return when
             with self.arrival:
                 self.arrival.wait(min(left, 0.5))
+
+    def pressure(self):
+        """(seconds, {"memory": {"some": {"avg10": share, "total": microseconds}, "full": ...}, "io":, "cpu":})"""
+        with self.arrival:
+            beats = list(self.beats)
+        return [(when, parse_pressure(text)) for when, text in beats]
 
     def lines(self):
         """(seconds, "HOST TAG: MESSAGE") of everything, in order."""

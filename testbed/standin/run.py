@@ -1,11 +1,19 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A recorded run: DIR/log.txt ("TIME HOST TAG: MSG" a line) and DIR/labels.json (what was done to it, and when)."""
+"""A recorded run, a directory:
+
+log.txt         "TIME HOST TAG: MSG" a line
+labels.json     what was done to it, and when: scenario, recovering, inject_time, failure_time (null where nothing
+                fails), start_time, boot_s, seed, stages
+pressure.jsonl  /proc/pressure once a second, an object a line: "time", then "memory", "io" and "cpu", each with "some"
+                and "full" (not for cpu), of "avg10" (per cent) and "total" (microseconds stalled since the boot)
+"""
 import json
 import os
 from datetime import datetime, timezone
 
 LOG = "log.txt"
 LABELS = "labels.json"
+PRESSURE = "pressure.jsonl"
 
 
 class RunError(Exception):
@@ -84,9 +92,14 @@ class Run:
         return None if start is None else start + float(self.labels.get("boot_s") or 0)
 
 
-def write_run(directory, labels, lines):
-    """Write a run; lines: (seconds, text after the time). The log is complete before the labels say so."""
+def write_run(directory, labels, lines, pressure=()):
+    """Write a run; lines: (seconds, text after the time), pressure: (seconds, dictionary). The log is complete before
+    the labels say so."""
     os.makedirs(directory, exist_ok=True)
+    if pressure:
+        with open(os.path.join(directory, PRESSURE), "w", encoding="utf-8") as file:
+            for seconds, values in pressure:
+                file.write(json.dumps({"time": format_time(seconds), **values}, separators=(",", ":")) + "\n")
     with open(os.path.join(directory, LOG), "w", encoding="utf-8", errors="replace") as file:
         for seconds, text in lines:
             file.write("%s %s\n" % (format_time(seconds), text))
