@@ -3,6 +3,8 @@
 
 #include "vmft-migrate.h"
 
+#include <string.h>
+
 #include <math.h>
 
 /* What the evacuation itself does not know about one of its jobs. */
@@ -43,6 +45,12 @@ job_free (Job *job)
   g_free (job);
 }
 
+static const char *
+text_or_null (const char *text)
+{
+  return text != NULL && text[0] != '\0' ? text : NULL;
+}
+
 static void
 read_config (VmftEvacuationConfig *config, VmftConf *conf)
 {
@@ -57,6 +65,10 @@ read_config (VmftEvacuationConfig *config, VmftConf *conf)
   config->parallel_connections = (guint) vmft_conf_get_uint (conf, "Migration", "parallel-connections");
   config->copy_storage = vmft_conf_get_boolean (conf, "Migration", "copy-storage");
   config->tls = vmft_conf_get_boolean (conf, "Migration", "tls");
+  config->save_refused = strcmp (vmft_conf_get_string (conf, "Policy", "fallback"), "save") == 0;
+  config->save_directory = text_or_null (vmft_conf_get_string (conf, "Migration", "save-directory"));
+  config->exec_command = text_or_null (vmft_conf_get_string (conf, "Migration", "command"));
+  config->exec_timeout_s = vmft_conf_get_double (conf, "Migration", "command-timeout");
 }
 
 VmftExecutor *
@@ -461,6 +473,7 @@ without_present (VmftExecutor *self, VmftPlan *plan)
 
   rest->id = plan->id;
   rest->incident_id = plan->incident_id;
+  rest->verdict = plan->verdict;
   for (guint i = 0; i < plan->steps->len; i++)
     {
       const VmftPlanStep *step = g_ptr_array_index (plan->steps, i);

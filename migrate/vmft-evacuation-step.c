@@ -30,6 +30,31 @@ vmft_step_state_from_string (const char *text, VmftStepState *state)
   return FALSE;
 }
 
+static const char *const action_names[] = {
+  [VMFT_ACTION_MIGRATE] = "migrate",
+  [VMFT_ACTION_SAVE] = "save",
+  [VMFT_ACTION_EXEC] = "exec",
+};
+
+const char *
+vmft_step_action_to_string (VmftStepAction action)
+{
+  g_return_val_if_fail ((guint) action < G_N_ELEMENTS (action_names), "migrate");
+  return action_names[action];
+}
+
+/* records from before there were actions are migrations */
+static VmftStepAction
+action_from_string (const char *text)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (action_names); i++)
+    {
+      if (g_strcmp0 (text, action_names[i]) == 0)
+        return i;
+    }
+  return VMFT_ACTION_MIGRATE;
+}
+
 gboolean
 vmft_step_state_is_over (VmftStepState state)
 {
@@ -79,6 +104,7 @@ vmft_evacuation_step_from_plan (const VmftPlan *plan, const VmftPlanStep *plan_s
 
   step->plan_id = plan->id;
   step->incident_id = plan->incident_id;
+  step->action = plan->verdict == VMFT_PLAN_SAVE ? VMFT_ACTION_SAVE : VMFT_ACTION_MIGRATE;
   step->destination = g_strdup (plan_step->destination);
   step->mode = plan_step->mode;
   step->allow_postcopy = plan_step->allow_postcopy;
@@ -145,6 +171,7 @@ vmft_evacuation_step_to_variant (const VmftEvacuationStep *step)
   add_number (&dict, "incident_id", step->incident_id);
   add_string (&dict, "uuid", step->uuid);
   add_string (&dict, "name", step->name);
+  add_string (&dict, "action", vmft_step_action_to_string (step->action));
   add_string (&dict, "destination", step->destination);
   add_string (&dict, "destination_uri", step->destination_uri);
   add_string (&dict, "migrate_uri", step->migrate_uri);
@@ -186,6 +213,7 @@ read_rest (VmftEvacuationStep *step, GVariant *record)
   step->id = (guint64) vmft_dict_int64 (record, "id", 0);
   step->plan_id = (guint64) vmft_dict_int64 (record, "plan_id", 0);
   step->incident_id = (guint64) vmft_dict_int64 (record, "incident_id", 0);
+  step->action = action_from_string (vmft_dict_string (record, "action"));
   step->destination = g_strdup (vmft_dict_string (record, "destination"));
   step->destination_uri = g_strdup (vmft_dict_string (record, "destination_uri"));
   step->migrate_uri = g_strdup (vmft_dict_string (record, "migrate_uri"));

@@ -38,6 +38,22 @@ gboolean vmft_step_state_is_over (VmftStepState state);
 gboolean vmft_step_state_has_job (VmftStepState state);
 
 /**
+ * VmftStepAction: what is done with the VM.
+ * @VMFT_ACTION_MIGRATE: libvirt moves it
+ * @VMFT_ACTION_SAVE: its memory is saved to storage that other hosts see; it stands still from then on
+ * @VMFT_ACTION_EXEC: the operator's command moves it
+ */
+typedef enum
+{
+  VMFT_ACTION_MIGRATE,
+  VMFT_ACTION_SAVE,
+  VMFT_ACTION_EXEC,
+} VmftStepAction;
+
+/** vmft_step_action_to_string: Returns: "migrate", "save" or "exec". */
+const char *vmft_step_action_to_string (VmftStepAction action);
+
+/**
  * VmftEvacuationStep: one VM's way through an evacuation; the record of %VMFT_STORE_MIGRATIONS.
  * @id: of the record
  * @destination_uri, @migrate_uri: as they were when the job was started
@@ -55,6 +71,7 @@ typedef struct
   guint64 incident_id;
   char *uuid;
   char *name;
+  VmftStepAction action;
   char *destination;
   char *destination_uri;
   char *migrate_uri;

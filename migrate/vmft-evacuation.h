@@ -11,6 +11,9 @@ G_BEGIN_DECLS
  * @max_attempts: migrate calls for one VM before it counts as failed (destinations that refuse it are changed)
  * @xbzrle_cache_bytes: 0 for one that holds the VM's working set
  * @max_downtime_ms: where the VM's policy has none
+ * @save_refused: a VM that no destination takes is saved instead
+ * @save_directory: (nullable): for saved VMs, on storage that other hosts see; NULL for libvirt's managed save
+ * @exec_command: (nullable): moves VMs in libvirt's place: it gets the plan as JSON, see vmft_exec_run_async()
  */
 typedef struct
 {
@@ -27,6 +30,10 @@ typedef struct
   guint parallel_connections;
   gboolean copy_storage;
   gboolean tls;
+  gboolean save_refused;
+  const char *save_directory;
+  const char *exec_command;
+  double exec_timeout_s;
 } VmftEvacuationConfig;
 
 #define VMFT_EVACUATION_CONFIG_DEFAULT                                                                       \
@@ -36,7 +43,8 @@ typedef struct
                            .persistent = TRUE,                                                               \
                            .max_downtime_ms = 300,                                                           \
                            .auto_converge_initial = 30,                                                      \
-                           .auto_converge_increment = 20 })
+                           .auto_converge_increment = 20,                                                    \
+                           .exec_timeout_s = 600.0 })
 
 /**
  * VmftTarget: a host VMs may be sent to.
@@ -70,7 +78,7 @@ typedef char *(*VmftNextTarget) (const VmftEvacuationStep *step, gpointer user_d
  *
  * A destination that refuses a VM before any memory has moved is replaced by the next one. A post-copy job whose link
  * broke is resumed until it ends. A job that fails otherwise leaves the VM where it is: the step fails, and whoever
- * listens makes a new plan (vmft_evacuation_replan()).
+ * listens makes a new plan (vmft_evacuation_replan()). Plans whose verdict is %VMFT_PLAN_SAVE have their VMs saved.
  *
  * Signals:
  * - `step-changed` (const VmftEvacuationStep *): a step entered a new state; for %VMFT_STEP_RUNNING before the

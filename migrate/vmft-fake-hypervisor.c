@@ -364,6 +364,18 @@ hypervisor_abort (VmftHypervisor *hypervisor, const char *uuid, GTask *task)
   g_task_return_boolean (task, TRUE);
 }
 
+/* saved is stopped: neither running nor lost */
+static void
+hypervisor_save (VmftHypervisor *hypervisor, const char *uuid, const char *directory, GTask *task)
+{
+  VmftFakeHypervisor *self = VMFT_FAKE_HYPERVISOR (hypervisor);
+
+  if (require_guest (hypervisor, uuid, task) == NULL)
+    return;
+  vmft_fake_world_stop_vm (self->world, uuid);
+  g_task_return_boolean (task, TRUE);
+}
+
 static guint64
 free_bytes (VmftFakeWorld *world, const FakeHost *host)
 {
@@ -440,6 +452,7 @@ hypervisor_iface_init (VmftHypervisorInterface *iface)
   iface->list_jobs = hypervisor_list_jobs;
   iface->switch_to_postcopy = hypervisor_switch;
   iface->abort = hypervisor_abort;
+  iface->save = hypervisor_save;
   iface->destination_free_memory = hypervisor_destination_free_memory;
   iface->probe = hypervisor_probe;
 }

@@ -267,6 +267,20 @@ vmft_hypervisor_abort_async (VmftHypervisor *self,
   VMFT_HYPERVISOR_GET_IFACE (self)->abort (self, uuid, task);
 }
 
+void
+vmft_hypervisor_save_async (VmftHypervisor *self,
+                            const char *uuid,
+                            const char *directory,
+                            GCancellable *cancellable,
+                            GAsyncReadyCallback callback,
+                            gpointer user_data)
+{
+  g_autoptr (GTask) task =
+      new_task (self, cancellable, callback, user_data, vmft_hypervisor_save_async, "vmft save");
+
+  VMFT_HYPERVISOR_GET_IFACE (self)->save (self, uuid, directory, task);
+}
+
 gboolean
 vmft_hypervisor_bool_finish (VmftHypervisor *self, GAsyncResult *result, GError **error)
 {

@@ -155,6 +155,7 @@ struct _VmftHypervisorInterface
   void (*list_jobs) (VmftHypervisor *self, GTask *task);
   void (*switch_to_postcopy) (VmftHypervisor *self, const char *uuid, GTask *task);
   void (*abort) (VmftHypervisor *self, const char *uuid, GTask *task);
+  void (*save) (VmftHypervisor *self, const char *uuid, const char *directory, GTask *task);
   void (*destination_free_memory) (VmftHypervisor *self, const char *uri, GTask *task);
   void (*probe) (VmftHypervisor *self, const char *destination, const char *uri, GTask *task);
 };
@@ -234,7 +235,19 @@ void vmft_hypervisor_abort_async (VmftHypervisor *self,
                                   GAsyncReadyCallback callback,
                                   gpointer user_data);
 
-/** vmft_hypervisor_bool_finish: ends switch and abort. */
+/**
+ * vmft_hypervisor_save_async:
+ * @directory: (nullable): where NAME.save goes, for `virsh restore` on any host that sees it; NULL for libvirt's managed
+ *   save, which the next start of the domain takes up
+ */
+void vmft_hypervisor_save_async (VmftHypervisor *self,
+                                 const char *uuid,
+                                 const char *directory,
+                                 GCancellable *cancellable,
+                                 GAsyncReadyCallback callback,
+                                 gpointer user_data);
+
+/** vmft_hypervisor_bool_finish: ends switch, abort and save. */
 gboolean vmft_hypervisor_bool_finish (VmftHypervisor *self,
                                       GAsyncResult *result,
                                       GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -206,6 +206,17 @@ hypervisor_abort (VmftHypervisor *hypervisor, const char *uuid, GTask *task)
     vmft_migration_abort (job, task);
 }
 
+static void
+hypervisor_save (VmftHypervisor *hypervisor, const char *uuid, const char *directory, GTask *task)
+{
+  VmftSaveRequest *request = g_new0 (VmftSaveRequest, 1);
+
+  request->uuid = g_strdup (uuid);
+  request->directory = g_strdup (directory);
+  g_task_set_task_data (task, request, (GDestroyNotify) vmft_save_request_free);
+  vmft_connection_call_long (VMFT_LIBVIRT_HYPERVISOR (hypervisor)->connection, task, vmft_migration_save);
+}
+
 /* --- dirty rate --- */
 
 static void
@@ -397,6 +408,7 @@ hypervisor_iface_init (VmftHypervisorInterface *iface)
   iface->list_jobs = hypervisor_list_jobs;
   iface->switch_to_postcopy = hypervisor_switch;
   iface->abort = hypervisor_abort;
+  iface->save = hypervisor_save;
   iface->destination_free_memory = hypervisor_destination_free_memory;
   iface->probe = hypervisor_probe;
 }

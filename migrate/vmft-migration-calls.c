@@ -183,6 +183,40 @@ vmft_migration_abort_job (GTask *task, virConnectPtr connection, gpointer task_d
     g_task_return_error (task, g_steal_pointer (&error));
 }
 
+void
+vmft_save_request_free (VmftSaveRequest *request)
+{
+  g_free (request->uuid);
+  g_free (request->directory);
+  g_free (request);
+}
+
+void
+vmft_migration_save (GTask *task, virConnectPtr connection, gpointer task_data)
+{
+  const VmftSaveRequest *request = task_data;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (virDomain) domain = vmft_libvirt_lookup (connection, request->uuid, &error);
+  g_autofree char *name = NULL;
+  g_autofree char *path = NULL;
+  int result = -1;
+
+  if (domain != NULL && request->directory != NULL)
+    {
+      name = g_strdup_printf ("%s.save", virDomainGetName (domain));
+      path = g_build_filename (request->directory, name, NULL);
+      result = virDomainSaveFlags (domain, path, NULL, VIR_DOMAIN_SAVE_RUNNING);
+    }
+  else if (domain != NULL)
+    result = virDomainManagedSave (domain, VIR_DOMAIN_SAVE_RUNNING);
+  if (domain != NULL && result < 0)
+    vmft_libvirt_set_error (&error, domain, "cannot save it");
+  if (error == NULL)
+    g_task_return_boolean (task, TRUE);
+  else
+    g_task_return_error (task, g_steal_pointer (&error));
+}
+
 /* --- what became of it --- */
 
 static VmftEnds *

@@ -46,6 +46,18 @@ void vmft_migration_start_postcopy (GTask *task, virConnectPtr connection, gpoin
 /** vmft_migration_abort_job: task data: uuid. Nothing left to abort is no error. Returns a boolean. */
 void vmft_migration_abort_job (GTask *task, virConnectPtr connection, gpointer task_data);
 
+/** VmftSaveRequest: task data of vmft_migration_save(). @directory: (nullable). */
+typedef struct
+{
+  char *uuid;
+  char *directory;
+} VmftSaveRequest;
+
+void vmft_save_request_free (VmftSaveRequest *request);
+
+/** vmft_migration_save: saves a running domain. Returns a boolean. */
+void vmft_migration_save (GTask *task, virConnectPtr connection, gpointer task_data);
+
 /** vmft_migration_look_at_source: task data: uuid. Returns a #VmftEnds whose destination is unknown. */
 void vmft_migration_look_at_source (GTask *task, virConnectPtr connection, gpointer task_data);
 

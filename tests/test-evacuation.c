@@ -3,6 +3,8 @@
 #include "vmft-evacuation.h"
 #include "vmft-fake-world.h"
 
+#include <glib/gstdio.h>
+
 #define MIB   1048576.0
 #define GIB   (G_GUINT64_CONSTANT (1) << 30)
 #define START G_GINT64_CONSTANT (1700000000000000)
@@ -373,6 +375,120 @@ test_full_disk (Fixture *f, gconstpointer data)
   g_log_set_always_fatal (fatal);
 }
 
+/* --- when libvirt cannot move it --- */
+
+static void
+reopen (Fixture *f)
+{
+  kill_daemon (f);
+  open_daemon (f);
+}
+
+static void
+test_saved_by_plan (Fixture *f, gconstpointer data)
+{
+  g_autoptr (VmftPlan) plan = make_plan (f, VMFT_MODE_PRECOPY);
+  const VmftEvacuationStep *step = NULL;
+
+  plan->verdict = VMFT_PLAN_SAVE;
+  vmft_evacuation_start (f->evacuation, plan);
+  advance (f, 5);
+  step = vmft_evacuation_find (f->evacuation, f->uuids[0]);
+  g_assert_cmpint (step->action, ==, VMFT_ACTION_SAVE);
+  g_assert_cmpint (step->state, ==, VMFT_STEP_COMPLETED);
+  assert_all_on (f, NULL);
+  g_assert_cmpuint (vmft_fake_world_get_losses (f->world)->len, ==, 0);
+}
+
+static void
+test_saved_when_refused (Fixture *f, gconstpointer data)
+{
+  f->config.save_refused = TRUE;
+  reopen (f);
+  vmft_fake_world_refuse (f->world, "b", "no room");
+  vmft_fake_world_refuse (f->world, "c", "no room");
+  start (f, VMFT_MODE_PRECOPY);
+  advance (f, 30);
+  assert_all_on (f, NULL);
+  g_assert_cmpuint (vmft_fake_world_get_losses (f->world)->len, ==, 0);
+  g_assert_cmpuint (f->n_finished, ==, 1);
+}
+
+static void
+run_command (Fixture *f, const char *command)
+{
+  f->config.exec_command = command;
+  reopen (f);
+  start (f, VMFT_MODE_PRECOPY);
+  while (f->n_finished == 0)
+    {
+      if (g_str_equal (stored_state (f, 1), "waiting"))
+        advance (f, 10);
+      else
+        g_main_context_iteration (NULL, TRUE);
+    }
+}
+
+static void
+test_exec (Fixture *f, gconstpointer data)
+{
+  g_autofree char *directory = g_dir_make_tmp ("vmft-exec-XXXXXX", NULL);
+  g_autofree char *path = g_build_filename (directory, "plan", NULL);
+  g_autofree char *command = g_strdup_printf ("sh -c 'cat > %s; echo moving; echo all moved'", path);
+  g_autofree char *json = NULL;
+  g_autoptr (GVariant) plan = NULL;
+  const VmftEvacuationStep *step = NULL;
+
+  run_command (f, command);
+  step = vmft_evacuation_find (f->evacuation, f->uuids[2]);
+  g_assert_cmpint (step->state, ==, VMFT_STEP_COMPLETED);
+  g_assert_cmpint (step->action, ==, VMFT_ACTION_EXEC);
+  g_assert_cmpstr (step->message, ==, "all moved");
+  g_assert_true (g_file_get_contents (path, &json, NULL, NULL));
+  plan = vmft_json_to_variant (json, NULL);
+  g_assert_nonnull (plan);
+  g_assert_cmpint (vmft_dict_int64 (plan, "id", 0), ==, 1);
+  g_unlink (path);
+  g_rmdir (directory);
+}
+
+static void
+test_exec_fails (Fixture *f, gconstpointer data)
+{
+  run_command (f, "sh -c 'echo cloud says no >&2; exit 3'");
+  g_assert_cmpint (vmft_evacuation_find (f->evacuation, f->uuids[0])->state, ==, VMFT_STEP_FAILED);
+  g_assert_cmpstr (vmft_evacuation_find (f->evacuation, f->uuids[0])->message, ==, "cloud says no");
+}
+
+static void
+test_exec_again (Fixture *f, gconstpointer data)
+{
+  run_command (f, "sh -c 'exit 75'");
+  g_assert_cmpint (vmft_evacuation_find (f->evacuation, f->uuids[0])->state, ==, VMFT_STEP_FAILED);
+  g_assert_cmpuint (vmft_evacuation_find (f->evacuation, f->uuids[0])->attempts, ==, 3);
+}
+
+static void
+test_exec_not_there (Fixture *f, gconstpointer data)
+{
+  run_command (f, "/no/such/command");
+  g_assert_cmpint (vmft_evacuation_find (f->evacuation, f->uuids[0])->state, ==, VMFT_STEP_FAILED);
+}
+
+static void
+test_killed_during_exec (Fixture *f, gconstpointer data)
+{
+  f->config.exec_command = "sleep 20";
+  reopen (f);
+  start (f, VMFT_MODE_PRECOPY);
+  g_assert_cmpstr (stored_state (f, 1), ==, "running");
+  reopen (f);
+  vmft_fake_world_stop_vm (f->world, f->uuids[0]);
+  g_assert_cmpuint (vmft_evacuation_reattach (f->evacuation), ==, 0);
+  g_assert_cmpstr (stored_state (f, 1), ==, "completed");
+  g_assert_cmpstr (stored_state (f, 2), ==, "failed");
+}
+
 /* --- killed at any moment --- */
 
 static guint
@@ -510,6 +626,13 @@ main (int argc, char **argv)
   add ("/evacuation/replan-replaces-the-queue", test_replan_replaces_the_queue);
   add ("/evacuation/vm-goes-by-itself", test_vm_goes_by_itself);
   add ("/evacuation/full-disk", test_full_disk);
+  add ("/evacuation/saved/by-plan", test_saved_by_plan);
+  add ("/evacuation/saved/when-refused", test_saved_when_refused);
+  add ("/evacuation/exec/done", test_exec);
+  add ("/evacuation/exec/fails", test_exec_fails);
+  add ("/evacuation/exec/again", test_exec_again);
+  add ("/evacuation/exec/not-there", test_exec_not_there);
+  add ("/evacuation/exec/killed", test_killed_during_exec);
   g_test_add_data_func ("/evacuation/killed-at/peer-to-peer", GINT_TO_POINTER (TRUE), test_killed_at);
   g_test_add_data_func ("/evacuation/killed-at/direct", GINT_TO_POINTER (FALSE), test_killed_at);
   add ("/evacuation/killed-while-recovering", test_killed_while_recovering);
