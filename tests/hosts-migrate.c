@@ -5,7 +5,7 @@
 #include "vmft-migrate.h"
 
 #include <stdlib.h>
-#include <sys/resource.h>
+#include <string.h>
 
 #define MAIN_LOOP_LIMIT_US 10000
 
@@ -30,31 +30,34 @@ typedef struct
 typedef struct
 {
   gint64 away_since_us;
-  long n_preempted;
+  gint64 delayed_us;
   gint64 worst_us;
 } LoopWatch;
 
 static LoopWatch loop_watch;
 
-/* how often the kernel took the processor from this thread: on a busy machine that is no fault of ours */
-static long
-count_preempted (void)
+/* how long this thread was ready to run and got no processor: on a busy machine that is no fault of ours */
+static gint64
+get_delayed_us (void)
 {
-  struct rusage usage = { 0 };
+  g_autofree char *text = NULL;
+  const char *second = NULL;
 
-  getrusage (RUSAGE_THREAD, &usage);
-  return usage.ru_nivcsw;
+  if (g_file_get_contents ("/proc/thread-self/schedstat", &text, NULL, NULL))
+    second = strchr (text, ' ');
+  return second != NULL ? (gint64) (g_ascii_strtoull (second, NULL, 10) / 1000) : 0;
 }
 
 static gint
 watched_poll (GPollFD *fds, guint n_fds, gint timeout_ms)
 {
+  gint64 away_us = g_get_monotonic_time () - loop_watch.away_since_us;
   gint result;
 
-  if (loop_watch.away_since_us > 0 && count_preempted () == loop_watch.n_preempted)
-    loop_watch.worst_us = MAX (loop_watch.worst_us, g_get_monotonic_time () - loop_watch.away_since_us);
+  if (loop_watch.away_since_us > 0)
+    loop_watch.worst_us = MAX (loop_watch.worst_us, away_us - (get_delayed_us () - loop_watch.delayed_us));
   result = g_poll (fds, n_fds, timeout_ms);
-  loop_watch.n_preempted = count_preempted ();
+  loop_watch.delayed_us = get_delayed_us ();
   loop_watch.away_since_us = g_get_monotonic_time ();
   return result;
 }

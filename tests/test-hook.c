@@ -75,9 +75,14 @@ on_hook_done (GObject *object, GAsyncResult *result, gpointer user_data)
   Fixture *f = user_data;
   g_autoptr (GError) error = NULL;
 
-  g_assert_true (g_subprocess_communicate_utf8_finish (G_SUBPROCESS (object), result, &f->output,
-                                                       &f->complaint, &error));
-  g_assert_no_error (error);
+  /* a hook that does not read its input may be gone before all of it is written, as libvirt knows */
+  if (!g_subprocess_communicate_utf8_finish (G_SUBPROCESS (object), result, &f->output, &f->complaint,
+                                             &error))
+    {
+      g_assert_error (error, G_IO_ERROR, G_IO_ERROR_BROKEN_PIPE);
+      g_assert_true (g_subprocess_wait (G_SUBPROCESS (object), NULL, NULL));
+      f->output = g_strdup ("");
+    }
   f->status = g_subprocess_get_exit_status (G_SUBPROCESS (object));
   g_main_loop_quit (f->loop);
 }
