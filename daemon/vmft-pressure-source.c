@@ -127,7 +127,8 @@ static gboolean
 on_trigger (gint fd, GIOCondition condition, gpointer user_data)
 {
   Resource *resource = user_data;
-  g_autoptr (VmftPressureSource) held = g_object_ref (resource->source);
+  g_autoptr (VmftPressureSource) self G_GNUC_UNUSED =
+      g_object_ref (resource->source); /* outlives the report */
   g_autofree char *line = NULL;
 
   if ((condition & G_IO_ERR) != 0)

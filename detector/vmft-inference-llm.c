@@ -184,7 +184,8 @@ vmft_inference_llm_ask (VmftInferenceProvider *provider,
   exchange->message = soup_message_new_from_uri (SOUP_METHOD_POST, self->uri);
   exchange->body = g_byte_array_new ();
   g_task_set_task_data (task, exchange, (GDestroyNotify) exchange_free);
-  soup_message_add_flags (exchange->message, SOUP_MESSAGE_NO_REDIRECT);
+  /* asking twice does no harm, and only what may be repeated gets to use a connection that is there already */
+  soup_message_add_flags (exchange->message, SOUP_MESSAGE_NO_REDIRECT | SOUP_MESSAGE_IDEMPOTENT);
   soup_message_set_request_body_from_bytes (exchange->message, "application/json", bytes);
   headers = soup_message_get_request_headers (exchange->message);
   soup_message_headers_replace (headers, "Accept", "application/json");
