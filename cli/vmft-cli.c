@@ -157,6 +157,58 @@ vmft_cli_call (VmftCli *cli, const char *method, GVariant *arguments, GVariant *
   return vmft_cli_call_at (cli, MANAGER_PATH, MANAGER, method, arguments, options, exit);
 }
 
+VmftExit
+vmft_cli_show (VmftCli *cli, const char *method, GVariant *arguments, GVariant *options, VmftCliPrint print)
+{
+  VmftExit exit = VMFT_EXIT_OK;
+  g_autoptr (GVariant) answer = vmft_cli_call (cli, method, arguments, options, &exit);
+
+  if (answer == NULL)
+    return exit;
+  if (cli->json)
+    vmft_cli_print_json (answer);
+  else
+    print (answer);
+  return VMFT_EXIT_OK;
+}
+
+VmftExit
+vmft_cli_list (VmftCli *cli,
+               int argc,
+               char **argv,
+               const char *method,
+               VmftCliListing listing,
+               VmftCliPrint print)
+{
+  int limit = 50;
+  gint64 incident = 0;
+  gboolean open = FALSE;
+  const GOptionEntry of_incident = { "incident",        'i', 0, G_OPTION_ARG_INT64, &incident,
+                                     "Of one incident", "ID" };
+  const GOptionEntry only_open = {
+    "open", 'o', 0, G_OPTION_ARG_NONE, &open, "Only those that are not cleared", NULL
+  };
+  const GOptionEntry entries[] = {
+    { "limit", 'n', 0, G_OPTION_ARG_INT, &limit, "The newest N (0: all)", "N" },
+    listing == VMFT_CLI_LIST_OPEN ? only_open : of_incident,
+    { NULL },
+  };
+  GVariantDict options;
+  VmftExit exit = VMFT_EXIT_OK;
+
+  if (!vmft_cli_parse (cli, entries, &argc, &argv, 0, 0, &exit))
+    return exit;
+  if (limit < 0 || incident < 0)
+    return vmft_cli_usage (cli, "a number must not be negative");
+  g_variant_dict_init (&options, NULL);
+  g_variant_dict_insert (&options, "limit", "u", (guint) limit);
+  if (incident > 0)
+    g_variant_dict_insert (&options, "incident", "t", (guint64) incident);
+  if (open)
+    g_variant_dict_insert (&options, "open", "b", open);
+  return vmft_cli_show (cli, method, NULL, g_variant_dict_end (&options), print);
+}
+
 void
 vmft_cli_print_json (GVariant *value)
 {

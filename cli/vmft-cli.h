@@ -81,6 +81,32 @@ GVariant *vmft_cli_call_at (VmftCli *cli,
                             GVariant *options,
                             VmftExit *exit);
 
+/** VmftCliPrint: shows @value, a method's answer, to a person. */
+typedef void (*VmftCliPrint) (GVariant *value);
+
+/**
+ * vmft_cli_show: the shape of most verbs: one call, its answer as JSON or for people.
+ *
+ * Arguments as in vmft_cli_call().
+ */
+VmftExit
+vmft_cli_show (VmftCli *cli, const char *method, GVariant *arguments, GVariant *options, VmftCliPrint print);
+
+/** VmftCliListing: what a verb that lists records can be asked for besides --limit. */
+typedef enum
+{
+  VMFT_CLI_LIST_INCIDENT, /* --incident ID */
+  VMFT_CLI_LIST_OPEN,     /* --open */
+} VmftCliListing;
+
+/** vmft_cli_list: the shape of the verbs that list records, newest first. */
+VmftExit vmft_cli_list (VmftCli *cli,
+                        int argc,
+                        char **argv,
+                        const char *method,
+                        VmftCliListing listing,
+                        VmftCliPrint print);
+
 /** vmft_cli_fail: prints @error in one line. Returns: the exit code that goes with it. */
 VmftExit vmft_cli_fail (VmftCli *cli, const GError *error);
 
@@ -116,12 +142,15 @@ VmftExit vmft_verb_accuracy (VmftCli *cli, int argc, char **argv);
 VmftExit vmft_verb_abort (VmftCli *cli, int argc, char **argv);
 VmftExit vmft_verb_acknowledge (VmftCli *cli, int argc, char **argv);
 VmftExit vmft_verb_alarms (VmftCli *cli, int argc, char **argv);
+VmftExit vmft_verb_drill (VmftCli *cli, int argc, char **argv);
 VmftExit vmft_verb_estimate (VmftCli *cli, int argc, char **argv);
+VmftExit vmft_verb_evacuate (VmftCli *cli, int argc, char **argv);
 VmftExit vmft_verb_history (VmftCli *cli, int argc, char **argv);
 VmftExit vmft_verb_incidents (VmftCli *cli, int argc, char **argv);
 VmftExit vmft_verb_inhibit (VmftCli *cli, int argc, char **argv);
 VmftExit vmft_verb_leads (VmftCli *cli, int argc, char **argv);
 VmftExit vmft_verb_list (VmftCli *cli, int argc, char **argv);
+VmftExit vmft_verb_migrate (VmftCli *cli, int argc, char **argv);
 VmftExit vmft_verb_mode (VmftCli *cli, int argc, char **argv);
 VmftExit vmft_verb_plan (VmftCli *cli, int argc, char **argv);
 VmftExit vmft_verb_reload (VmftCli *cli, int argc, char **argv);

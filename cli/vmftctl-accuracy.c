@@ -14,27 +14,14 @@ add_share (VmftTable *table, GVariant *row, const char *key)
     vmft_table_add_printf (table, "-");
 }
 
-VmftExit
-vmft_verb_accuracy (VmftCli *cli, int argc, char **argv)
+static void
+print_accuracy (GVariant *modes)
 {
   static const char *const headings[] = { "Mode",           "n", "Censored", "Median error", "Under p90",
                                           "Error of a*s+b", NULL };
   g_autoptr (VmftTable) table = vmft_table_new (headings);
-  g_autoptr (GVariant) modes = NULL;
-  g_autoptr (GPtrArray) rows = NULL;
-  VmftExit exit = VMFT_EXIT_OK;
+  g_autoptr (GPtrArray) rows = vmft_cli_rows (modes);
 
-  if (!vmft_cli_parse (cli, NULL, &argc, &argv, 0, 0, &exit))
-    return exit;
-  modes = vmft_cli_call (cli, "GetAccuracy", NULL, NULL, &exit);
-  if (modes == NULL)
-    return exit;
-  if (cli->json)
-    {
-      vmft_cli_print_json (modes);
-      return VMFT_EXIT_OK;
-    }
-  rows = vmft_cli_rows (modes);
   for (guint i = 0; i < rows->len; i++)
     {
       vmft_table_add_printf (table, "%s", vmft_cli_text (rows->pdata[i], "mode"));
@@ -45,5 +32,14 @@ vmft_verb_accuracy (VmftCli *cli, int argc, char **argv)
       add_share (table, rows->pdata[i], "linear_median_error");
     }
   vmft_cli_print_table (table);
-  return VMFT_EXIT_OK;
+}
+
+VmftExit
+vmft_verb_accuracy (VmftCli *cli, int argc, char **argv)
+{
+  VmftExit exit = VMFT_EXIT_OK;
+
+  if (!vmft_cli_parse (cli, NULL, &argc, &argv, 0, 0, &exit))
+    return exit;
+  return vmft_cli_show (cli, "GetAccuracy", NULL, NULL, print_accuracy);
 }

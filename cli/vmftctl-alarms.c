@@ -27,30 +27,5 @@ print_alarms (GVariant *alarms)
 VmftExit
 vmft_verb_alarms (VmftCli *cli, int argc, char **argv)
 {
-  int limit = 50;
-  gint64 incident = 0;
-  const GOptionEntry entries[] = {
-    { "limit", 'n', 0, G_OPTION_ARG_INT, &limit, "The newest N (0: all)", "N" },
-    { "incident", 'i', 0, G_OPTION_ARG_INT64, &incident, "Of one incident", "ID" },
-    { NULL },
-  };
-  GVariantDict options;
-  g_autoptr (GVariant) alarms = NULL;
-  VmftExit exit = VMFT_EXIT_OK;
-
-  if (!vmft_cli_parse (cli, entries, &argc, &argv, 0, 0, &exit))
-    return exit;
-  if (limit < 0 || incident < 0)
-    return vmft_cli_usage (cli, "a number must not be negative");
-  g_variant_dict_init (&options, NULL);
-  g_variant_dict_insert (&options, "limit", "u", (guint) limit);
-  g_variant_dict_insert (&options, "incident", "t", (guint64) incident);
-  alarms = vmft_cli_call (cli, "ListAlarms", NULL, g_variant_dict_end (&options), &exit);
-  if (alarms == NULL)
-    return exit;
-  if (cli->json)
-    vmft_cli_print_json (alarms);
-  else
-    print_alarms (alarms);
-  return VMFT_EXIT_OK;
+  return vmft_cli_list (cli, argc, argv, "ListAlarms", VMFT_CLI_LIST_INCIDENT, print_alarms);
 }

@@ -35,48 +35,5 @@ print_migrations (GVariant *migrations)
 VmftExit
 vmft_verb_history (VmftCli *cli, int argc, char **argv)
 {
-  int limit = 50;
-  gint64 incident = 0;
-  const GOptionEntry entries[] = {
-    { "limit", 'n', 0, G_OPTION_ARG_INT, &limit, "The newest N (0: all)", "N" },
-    { "incident", 'i', 0, G_OPTION_ARG_INT64, &incident, "Of one incident", "ID" },
-    { NULL },
-  };
-  GVariantDict options;
-  g_autoptr (GVariant) migrations = NULL;
-  VmftExit exit = VMFT_EXIT_OK;
-
-  if (!vmft_cli_parse (cli, entries, &argc, &argv, 0, 0, &exit))
-    return exit;
-  if (limit < 0 || incident < 0)
-    return vmft_cli_usage (cli, "a number must not be negative");
-  g_variant_dict_init (&options, NULL);
-  g_variant_dict_insert (&options, "limit", "u", (guint) limit);
-  g_variant_dict_insert (&options, "incident", "t", (guint64) incident);
-  migrations = vmft_cli_call (cli, "ListMigrations", NULL, g_variant_dict_end (&options), &exit);
-  if (migrations == NULL)
-    return exit;
-  if (cli->json)
-    vmft_cli_print_json (migrations);
-  else
-    print_migrations (migrations);
-  return VMFT_EXIT_OK;
-}
-
-VmftExit
-vmft_verb_abort (VmftCli *cli, int argc, char **argv)
-{
-  g_autofree char *path = NULL;
-  g_autoptr (GVariant) reply = NULL;
-  VmftExit exit = VMFT_EXIT_OK;
-  guint64 id;
-
-  if (!vmft_cli_parse (cli, NULL, &argc, &argv, 1, 1, &exit))
-    return exit;
-  id = vmft_cli_parse_id (cli, argv[1]);
-  if (id == 0)
-    return VMFT_EXIT_USAGE;
-  path = g_strdup_printf ("/org/vmft1/migration/%" G_GUINT64_FORMAT, id);
-  reply = vmft_cli_call_at (cli, path, "org.vmft1.Migration", "Abort", NULL, NULL, &exit);
-  return reply ? VMFT_EXIT_OK : exit;
+  return vmft_cli_list (cli, argc, argv, "ListMigrations", VMFT_CLI_LIST_INCIDENT, print_migrations);
 }

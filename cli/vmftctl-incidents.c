@@ -34,30 +34,5 @@ print_incidents (GVariant *incidents)
 VmftExit
 vmft_verb_incidents (VmftCli *cli, int argc, char **argv)
 {
-  gboolean open = FALSE;
-  int limit = 50;
-  const GOptionEntry entries[] = {
-    { "limit", 'n', 0, G_OPTION_ARG_INT, &limit, "The newest N (0: all)", "N" },
-    { "open", 'o', 0, G_OPTION_ARG_NONE, &open, "Only those that are not cleared", NULL },
-    { NULL },
-  };
-  GVariantDict options;
-  g_autoptr (GVariant) incidents = NULL;
-  VmftExit exit = VMFT_EXIT_OK;
-
-  if (!vmft_cli_parse (cli, entries, &argc, &argv, 0, 0, &exit))
-    return exit;
-  if (limit < 0)
-    return vmft_cli_usage (cli, "a number must not be negative");
-  g_variant_dict_init (&options, NULL);
-  g_variant_dict_insert (&options, "limit", "u", (guint) limit);
-  g_variant_dict_insert (&options, "open", "b", open);
-  incidents = vmft_cli_call (cli, "ListIncidents", NULL, g_variant_dict_end (&options), &exit);
-  if (incidents == NULL)
-    return exit;
-  if (cli->json)
-    vmft_cli_print_json (incidents);
-  else
-    print_incidents (incidents);
-  return VMFT_EXIT_OK;
+  return vmft_cli_list (cli, argc, argv, "ListIncidents", VMFT_CLI_LIST_OPEN, print_incidents);
 }

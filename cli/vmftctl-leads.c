@@ -3,25 +3,14 @@
 
 #include <string.h>
 
-static VmftExit
-show_leads (VmftCli *cli)
+static void
+print_leads (GVariant *leads)
 {
   static const char *const headings[] = { "Class", "p5",  "p10",      "p50",    "p90",
                                           "Fails", "Own", "Censored", "Origin", NULL };
   g_autoptr (VmftTable) table = vmft_table_new (headings);
-  g_autoptr (GVariant) leads = NULL;
-  g_autoptr (GPtrArray) rows = NULL;
-  VmftExit exit = VMFT_EXIT_OK;
+  g_autoptr (GPtrArray) rows = vmft_cli_rows (leads);
 
-  leads = vmft_cli_call (cli, "DescribeLeads", NULL, NULL, &exit);
-  if (leads == NULL)
-    return exit;
-  if (cli->json)
-    {
-      vmft_cli_print_json (leads);
-      return VMFT_EXIT_OK;
-    }
-  rows = vmft_cli_rows (leads);
   for (guint i = 0; i < rows->len; i++)
     {
       static const char *const quantiles[] = { "p5_s", "p10_s", "p50_s", "p90_s" };
@@ -40,7 +29,6 @@ show_leads (VmftCli *cli)
       vmft_table_add_printf (table, "%s", vmft_cli_text (row, "origin"));
     }
   vmft_cli_print_table (table);
-  return VMFT_EXIT_OK;
 }
 
 /* JSON gives av, the bus wants aa{sv}. */
@@ -94,20 +82,15 @@ import_leads (VmftCli *cli, const char *path)
 VmftExit
 vmft_verb_leads (VmftCli *cli, int argc, char **argv)
 {
-  g_autoptr (GVariant) records = NULL;
   VmftExit exit = VMFT_EXIT_OK;
 
   if (!vmft_cli_parse (cli, NULL, &argc, &argv, 0, 2, &exit))
     return exit;
   if (argc == 1)
-    return show_leads (cli);
+    return vmft_cli_show (cli, "DescribeLeads", NULL, NULL, print_leads);
   if (argc == 3 && strcmp (argv[1], "import") == 0)
     return import_leads (cli, argv[2]);
   if (argc != 2 || strcmp (argv[1], "export") != 0)
     return vmft_cli_usage (cli, "say import FILE or export");
-  records = vmft_cli_call (cli, "ExportLeads", NULL, NULL, &exit);
-  if (records == NULL)
-    return exit;
-  vmft_cli_print_json (records);
-  return VMFT_EXIT_OK;
+  return vmft_cli_show (cli, "ExportLeads", NULL, NULL, vmft_cli_print_json);
 }

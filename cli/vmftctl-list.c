@@ -2,16 +2,16 @@
 #include "vmft-cli.h"
 
 static const char *
-where_it_can_go (GVariant *vm, gboolean *anywhere)
+can_move (GVariant *vm)
 {
   g_autoptr (GPtrArray) destinations = vmft_cli_children (vm, "destinations");
 
-  *anywhere = FALSE;
-  for (guint i = 0; i < destinations->len && !*anywhere; i++)
-    *anywhere = vmft_dict_boolean (destinations->pdata[i], "movable", FALSE);
   if (vmft_dict_boolean (vm, "off", FALSE))
     return "off";
-  return *anywhere ? "yes" : "no";
+  for (guint i = 0; i < destinations->len; i++)
+    if (vmft_dict_boolean (destinations->pdata[i], "movable", FALSE))
+      return "yes";
+  return "no";
 }
 
 static char *
@@ -26,27 +26,14 @@ dirty_rate (GVariant *vm)
   return g_strdup_printf ("%s/s", rate);
 }
 
-VmftExit
-vmft_verb_list (VmftCli *cli, int argc, char **argv)
+static void
+print_vms (GVariant *vms)
 {
   static const char *const headings[] = { "Id",         "Name",     "State",   "Memory", "In use",
                                           "Dirty rate", "Priority", "Movable", NULL };
   g_autoptr (VmftTable) table = vmft_table_new (headings);
-  g_autoptr (GPtrArray) rows = NULL;
-  g_autoptr (GVariant) vms = NULL;
-  VmftExit exit = VMFT_EXIT_OK;
+  g_autoptr (GPtrArray) rows = vmft_cli_rows (vms);
 
-  if (!vmft_cli_parse (cli, NULL, &argc, &argv, 0, 0, &exit))
-    return exit;
-  vms = vmft_cli_call (cli, "ListVMs", NULL, NULL, &exit);
-  if (vms == NULL)
-    return exit;
-  if (cli->json)
-    {
-      vmft_cli_print_json (vms);
-      return VMFT_EXIT_OK;
-    }
-  rows = vmft_cli_rows (vms);
   for (guint i = 0; i < rows->len; i++)
     {
       GVariant *vm = rows->pdata[i];
@@ -54,8 +41,6 @@ vmft_verb_list (VmftCli *cli, int argc, char **argv)
       g_autofree char *resident = vmft_cli_bytes (vm, "resident_bytes");
       g_autofree char *rate = dirty_rate (vm);
       gint64 id = vmft_dict_int64 (vm, "id", -1);
-      gboolean anywhere;
-      const char *movable = where_it_can_go (vm, &anywhere);
 
       if (id >= 0)
         vmft_table_add_printf (table, "%" G_GINT64_FORMAT, id);
@@ -70,8 +55,17 @@ vmft_verb_list (VmftCli *cli, int argc, char **argv)
       vmft_table_add_printf (table, "%s", resident);
       vmft_table_add_printf (table, "%s", rate);
       vmft_table_add_printf (table, "%" G_GINT64_FORMAT, vmft_dict_int64 (vm, "priority", 0));
-      vmft_table_add_printf (table, "%s", movable);
+      vmft_table_add_printf (table, "%s", can_move (vm));
     }
   vmft_cli_print_table (table);
-  return VMFT_EXIT_OK;
+}
+
+VmftExit
+vmft_verb_list (VmftCli *cli, int argc, char **argv)
+{
+  VmftExit exit = VMFT_EXIT_OK;
+
+  if (!vmft_cli_parse (cli, NULL, &argc, &argv, 0, 0, &exit))
+    return exit;
+  return vmft_cli_show (cli, "ListVMs", NULL, NULL, print_vms);
 }

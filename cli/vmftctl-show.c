@@ -1,12 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "vmft-cli.h"
 
-static GVariant *
-get_vm (VmftCli *cli, const char *name, VmftExit *exit)
-{
-  return vmft_cli_call (cli, "GetVM", g_variant_new ("(s)", name), NULL, exit);
-}
-
 static void
 print_destinations (GVariant *vm, gboolean estimates)
 {
@@ -74,43 +68,31 @@ print_vm (GVariant *vm)
   print_destinations (vm, TRUE);
 }
 
-VmftExit
-vmft_verb_show (VmftCli *cli, int argc, char **argv)
+static void
+print_estimate (GVariant *vm)
 {
-  g_autoptr (GVariant) vm = NULL;
+  print_load (vm);
+  print_destinations (vm, TRUE);
+}
+
+static VmftExit
+show_vm (VmftCli *cli, int argc, char **argv, VmftCliPrint print)
+{
   VmftExit exit = VMFT_EXIT_OK;
 
   if (!vmft_cli_parse (cli, NULL, &argc, &argv, 1, 1, &exit))
     return exit;
-  vm = get_vm (cli, argv[1], &exit);
-  if (vm == NULL)
-    return exit;
-  if (cli->json)
-    vmft_cli_print_json (vm);
-  else
-    print_vm (vm);
-  return VMFT_EXIT_OK;
+  return vmft_cli_show (cli, "GetVM", g_variant_new ("(s)", argv[1]), NULL, print);
+}
+
+VmftExit
+vmft_verb_show (VmftCli *cli, int argc, char **argv)
+{
+  return show_vm (cli, argc, argv, print_vm);
 }
 
 VmftExit
 vmft_verb_estimate (VmftCli *cli, int argc, char **argv)
 {
-  g_autoptr (GVariant) vm = NULL;
-  VmftExit exit = VMFT_EXIT_OK;
-
-  if (!vmft_cli_parse (cli, NULL, &argc, &argv, 1, 1, &exit))
-    return exit;
-  vm = get_vm (cli, argv[1], &exit);
-  if (vm == NULL)
-    return exit;
-  if (cli->json)
-    {
-      g_autoptr (GVariant) destinations = g_variant_lookup_value (vm, "destinations", NULL);
-
-      vmft_cli_print_json (destinations ? destinations : vm);
-      return VMFT_EXIT_OK;
-    }
-  print_load (vm);
-  print_destinations (vm, TRUE);
-  return VMFT_EXIT_OK;
+  return show_vm (cli, argc, argv, print_estimate);
 }

@@ -72,17 +72,9 @@ print_status (GVariant *status)
 VmftExit
 vmft_verb_status (VmftCli *cli, int argc, char **argv)
 {
-  g_autoptr (GVariant) status = NULL;
   VmftExit exit = VMFT_EXIT_OK;
 
   if (!vmft_cli_parse (cli, NULL, &argc, &argv, 0, 0, &exit))
     return exit;
-  status = vmft_cli_call (cli, "GetStatus", NULL, NULL, &exit);
-  if (status == NULL)
-    return exit;
-  if (cli->json)
-    vmft_cli_print_json (status);
-  else
-    print_status (status);
-  return VMFT_EXIT_OK;
+  return vmft_cli_show (cli, "GetStatus", NULL, NULL, print_status);
 }

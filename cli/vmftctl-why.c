@@ -83,7 +83,6 @@ print_story (GVariant *story)
 VmftExit
 vmft_verb_why (VmftCli *cli, int argc, char **argv)
 {
-  g_autoptr (GVariant) story = NULL;
   VmftExit exit = VMFT_EXIT_OK;
   guint64 id;
 
@@ -92,12 +91,5 @@ vmft_verb_why (VmftCli *cli, int argc, char **argv)
   id = vmft_cli_parse_id (cli, argv[1]);
   if (id == 0)
     return VMFT_EXIT_USAGE;
-  story = vmft_cli_call (cli, "Explain", g_variant_new ("(t)", id), NULL, &exit);
-  if (story == NULL)
-    return exit;
-  if (cli->json)
-    vmft_cli_print_json (story);
-  else
-    print_story (story);
-  return VMFT_EXIT_OK;
+  return vmft_cli_show (cli, "Explain", g_variant_new ("(t)", id), NULL, print_story);
 }

@@ -1,0 +1,161 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# vmftctl against a real vmftd on a bus of its own, with libvirt's test driver for a hypervisor: what each verb says,
+# as a table and as JSON, and the exit codes of everything that can go wrong.
+# VMFTD and VMFTCTL name the programs, VMFT_SOURCE_ROOT the checkout.
+set -u
+
+DIR=$(mktemp -d)
+PIDS=()
+LOG=$DIR/kern.log
+
+cleanup() {
+  local pid
+  for pid in "${PIDS[@]}"; do
+    kill "$pid" 2>/dev/null
+    wait "$pid" 2>/dev/null
+  done
+  rm -rf "$DIR"
+}
+trap cleanup EXIT
+trap 'exit 143' TERM INT
+
+fail() {
+  echo "FAIL: $*" >&2
+  [[ ! -f $DIR/vmftd.log ]] || sed 's/^/  vmftd: /' "$DIR/vmftd.log" >&2
+  exit 1
+}
+
+# expect STATUS PATTERN ARG...: vmftctl ARG... ends with STATUS and says (on either stream) PATTERN
+expect() {
+  local wanted=$1 pattern=$2 status=0 said
+  shift 2
+  said=$("$VMFTCTL" "$@" 2>&1) || status=$?
+  ((status == wanted)) || fail "vmftctl $*: status $status instead of $wanted: $said"
+  grep -qE -- "$pattern" <<<"$said" || fail "vmftctl $*: '$pattern' is not in: $said"
+}
+
+# eventually PATTERN ARG...: within 10 s vmftctl ARG... says PATTERN
+eventually() {
+  local pattern=$1 deadline=$((SECONDS + 10))
+  shift
+  until "$VMFTCTL" "$@" 2>/dev/null | grep -qE -- "$pattern"; do
+    ((SECONDS < deadline)) || fail "vmftctl $*: never said '$pattern' but: $("$VMFTCTL" "$@" 2>&1)"
+    sleep 0.05
+  done
+}
+
+# json EXPRESSION ARG...: EXPRESSION over the parsed output, as `v`, is true
+json() {
+  local expression=$1
+  shift
+  "$VMFTCTL" "$@" --json | python3 -c "import json, sys; v = json.load(sys.stdin); sys.exit(not ($expression))" ||
+    fail "vmftctl $* --json: not $expression: $("$VMFTCTL" "$@" --json)"
+}
+
+cat >"$DIR/bus.conf" <<EOF
+<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig>
+  <type>system</type>
+  <listen>unix:path=$DIR/bus</listen>
+  <auth>EXTERNAL</auth>
+  <policy context="default"><allow own="*"/><allow send_destination="*"/><allow receive_sender="*"/></policy>
+</busconfig>
+EOF
+cat >"$DIR/vmftd.conf" <<EOF
+[Daemon]
+state-directory=$DIR/state
+hostname=*
+[Source kernel]
+type=file
+path=$LOG
+trust=kernel
+[Detector]
+model=$VMFT_SOURCE_ROOT/data/kernel-message.model
+families=$VMFT_SOURCE_ROOT/data/fault-families.conf
+[Libvirt]
+uri=test:///default
+[Destination hostB]
+uri=test:///default
+EOF
+export DBUS_SYSTEM_BUS_ADDRESS=unix:path=$DIR/bus
+
+echo "- without bus and daemon"
+expect 3 'system bus cannot be reached' status
+dbus-daemon --nofork --nopidfile --config-file="$DIR/bus.conf" &
+PIDS+=($!)
+for _ in {1..200}; do [[ -S $DIR/bus ]] && break; sleep 0.05; done
+expect 3 'is vmftd running' status
+
+echo "- wrong words"
+expect 2 'a command is missing'
+expect 2 'is not a command' frobnicate
+expect 2 'Unknown option' list --colour
+expect 2 'an argument is missing' show
+expect 2 'one argument too many' list everything
+expect 2 'is not an id' why seven
+expect 2 'exclude each other' plan --last --host-fault disk
+expect 2 'neither a time nor a duration' inhibit --until whenever --why test
+expect 2 'say --until' inhibit
+expect 0 'Commands:' --help
+expect 0 '^vmftctl [0-9]' --version
+
+"$VMFTD" --config "$DIR/vmftd.conf" >"$DIR/vmftd.log" 2>&1 &
+PIDS+=($!)
+
+echo "- before anything happens"
+eventually 'libvirt: .* connected' status
+json 'v["operation"] == "observe" and v["open_incidents"] == 0' status
+eventually '^ 1 +test +running' list
+json 'v[0]["name"] == "test" and v[0]["running"]' list
+expect 0 '^VM: +test' show test
+expect 0 '^VM: +test' show 1
+expect 4 'no domain' show nobody
+expect 0 'Mode' estimate test
+expect 4 'no incident 1' why 1
+expect 0 'No plan has been made' plan --last
+expect 1 'No such file' leads import "$DIR/none"
+echo '{"class": 7' >"$DIR/broken.json"
+expect 2 'broken.json' leads import "$DIR/broken.json"
+
+echo "- lead times go in and come out"
+echo '[{"class": "disk", "lead_s": 17.5, "origin": "testbed"}, {"class": "disk", "lead_s": 30, "origin": "testbed"}]' \
+  >"$DIR/leads.json"
+expect 0 '^2 lead times imported' leads import "$DIR/leads.json"
+expect 0 '^0 lead times imported' leads import "$DIR/leads.json"
+json 'len(v) == 2 and v[0]["class"] == "disk"' leads export
+expect 0 '^ disk' leads
+
+echo "- a disk fails"
+for sector in 4096 4104 4112; do
+  echo "$(date -u +%Y-%m-%dT%H:%M:%S.%6N+00:00) host01 kernel: [  942.132541] critical medium error, dev sda, sector $sector op 0x0:(READ) flags 0x800 phys_seg 1 prio class 2"
+done >>"$LOG"
+eventually '^ 1 +confirmed +disk +block sda' incidents
+json 'v[0]["class"] == "disk" and v[0]["incident_id"] == 1 and "sector 4" in v[0]["line"]' alarms
+json 'len(v) > 0' alarms --incident 1
+json 'len(v) == 0' alarms --incident 2
+expect 0 'critical medium error, dev sda' why 1
+json 'v["incident"]["id"] == 1 and len(v["alarms"]) > 0 and len(v["plans"]) > 0' why 1
+expect 0 'Plan: ' plan --last
+json 'v["verdict"] in ("advise", "nothing", "not-worth")' plan --host-fault disk
+expect 2 'host-fault|class' plan --host-fault lunch
+json 'v == []' history
+
+echo "- what the operator says"
+expect 0 '' mode advise
+expect 0 '^advise$' mode
+expect 2 'not a mode' mode sideways
+expect 0 '' inhibit --until 2h --why 'new disks'
+expect 0 'Inhibited: .*new disks' status
+expect 0 '' inhibit --end
+expect 0 '' acknowledge 1 --clear
+eventually '^ 1 +cleared' incidents
+json 'v == []' incidents --open
+expect 4 'no incident 99' acknowledge 99
+expect 4 'no domain|not found|nobody' migrate nobody
+expect 0 '' drill disk
+eventually 'drill' incidents
+expect 0 'stays|Plan' evacuate --dry-run
+expect 0 '' reload
+echo "- done"
