@@ -20,6 +20,7 @@
 #define DEFAULT_CONFIG VMFT_SYSCONFDIR "/vmftd.conf"
 #define EXIT_CONFIG    2
 #define TRIM_MS        (3600 * 1000)
+#define CHECKPOINT_MS  30000
 
 typedef struct
 {
@@ -48,6 +49,42 @@ typedef struct
 
 /* --- configuration --- */
 
+static VmftHypervisor *
+make_hypervisor (VmftConf *conf, VmftClock *clock)
+{
+  VmftHypervisor *hypervisor =
+      vmft_libvirt_hypervisor_new (vmft_conf_get_string (conf, "Libvirt", "uri"), clock);
+  g_auto (GStrv) shared = vmft_conf_get_list (conf, "Libvirt", "shared-paths");
+
+  vmft_libvirt_hypervisor_set_shared_paths (VMFT_LIBVIRT_HYPERVISOR (hypervisor),
+                                            (const char *const *) shared);
+  return hypervisor;
+}
+
+static VmftDaemon *
+make_daemon (VmftConf *conf, VmftClock *clock, VmftStore *store, GError **error)
+{
+  g_autoptr (VmftHypervisor) hypervisor = make_hypervisor (conf, clock);
+  g_autoptr (VmftDaemon) daemon = vmft_daemon_new (conf, clock, store, hypervisor, error);
+
+  if (daemon == NULL || !vmft_daemon_add_configured_sources (daemon, error))
+    return NULL;
+  return g_steal_pointer (&daemon);
+}
+
+/* What the table of keys cannot tell: whether a daemon can be made of it. On a store of its own, and never started. */
+static gboolean
+try_conf (VmftConf *conf, const char *path, GError **error)
+{
+  g_autoptr (VmftClock) clock = vmft_real_clock_new ();
+  g_autoptr (VmftStore) store = vmft_memory_store_new ();
+  g_autoptr (VmftDaemon) daemon = make_daemon (conf, clock, store, error);
+
+  if (daemon == NULL)
+    g_prefix_error (error, "%s: ", path);
+  return daemon != NULL;
+}
+
 static VmftConf *
 load_conf (const Options *options, GError **error)
 {
@@ -69,36 +106,12 @@ load_conf (const Options *options, GError **error)
   if (options->state_directory != NULL &&
       !vmft_conf_set (conf, "Daemon", "state-directory", options->state_directory, error))
     return NULL;
-  if (!vmft_outside_check (conf, error))
+  if (!vmft_outside_check (conf, error) || !try_conf (conf, path, error))
     return NULL;
   return g_steal_pointer (&conf);
 }
 
 /* --- the running service --- */
-
-static VmftHypervisor *
-make_hypervisor (Service *service, VmftConf *conf)
-{
-  VmftHypervisor *hypervisor =
-      vmft_libvirt_hypervisor_new (vmft_conf_get_string (conf, "Libvirt", "uri"), service->clock);
-  g_auto (GStrv) shared = vmft_conf_get_list (conf, "Libvirt", "shared-paths");
-
-  vmft_libvirt_hypervisor_set_shared_paths (VMFT_LIBVIRT_HYPERVISOR (hypervisor),
-                                            (const char *const *) shared);
-  return hypervisor;
-}
-
-static VmftDaemon *
-make_daemon (Service *service, VmftConf *conf, GError **error)
-{
-  g_autoptr (VmftHypervisor) hypervisor = make_hypervisor (service, conf);
-  g_autoptr (VmftDaemon) daemon =
-      vmft_daemon_new (conf, service->clock, VMFT_STORE (service->store), hypervisor, error);
-
-  if (daemon == NULL || !vmft_daemon_add_configured_sources (daemon, error))
-    return NULL;
-  return g_steal_pointer (&daemon);
-}
 
 static gboolean reload (gpointer user_data, GError **error);
 
@@ -141,7 +154,7 @@ swap (gpointer user_data)
     return G_SOURCE_CONTINUE;
   service->swap_id = 0;
   conf = g_steal_pointer (&service->next_conf);
-  daemon = make_daemon (service, conf, &error);
+  daemon = make_daemon (conf, service->clock, VMFT_STORE (service->store), &error);
   if (daemon != NULL)
     {
       put_in_force (service, conf, daemon);
@@ -195,6 +208,13 @@ static gboolean
 on_watchdog (gpointer user_data)
 {
   sd_notify (0, "WATCHDOG=1");
+  return G_SOURCE_CONTINUE;
+}
+
+static gboolean
+on_checkpoint (gpointer user_data)
+{
+  vmft_sqlite_store_checkpoint (((Service *) user_data)->store);
   return G_SOURCE_CONTINUE;
 }
 
@@ -335,7 +355,7 @@ run (Service *service, VmftConf *conf)
   service->clock = vmft_real_clock_new ();
   if (!open_state (service, conf, &error))
     return complain (error, EXIT_FAILURE);
-  daemon = make_daemon (service, conf, &error);
+  daemon = make_daemon (conf, service->clock, VMFT_STORE (service->store), &error);
   if (daemon == NULL)
     return complain (error,
                      g_error_matches (error, VMFT_ERROR, VMFT_ERROR_CONFIG) ? EXIT_CONFIG : EXIT_FAILURE);
@@ -346,6 +366,7 @@ run (Service *service, VmftConf *conf)
   if (sd_watchdog_enabled (0, &watchdog_us) > 0)
     g_timeout_add ((guint) (watchdog_us / 2000), on_watchdog, service);
   g_timeout_add (TRIM_MS, on_trim, service);
+  g_timeout_add (CHECKPOINT_MS, on_checkpoint, service);
   put_in_force (service, conf, daemon);
   g_clear_object (&daemon);
   g_message ("vmftd " VMFT_VERSION " watches this host, mode of operation: %s",

@@ -400,6 +400,20 @@ resolve_locus (VmftLocus *locus, gpointer user_data)
 }
 
 static gboolean
+check_modes (VmftDaemon *self, GError **error)
+{
+  const char *text = vmft_conf_get_string (self->conf, "Policy", "modes");
+  g_autoptr (GError) local = NULL;
+  guint modes = 0;
+
+  if (vmft_modes_from_string (text, &modes, &local) && modes != 0)
+    return TRUE;
+  g_set_error (error, VMFT_ERROR, VMFT_ERROR_CONFIG, "[Policy] modes=%s: %s", text,
+               local ? local->message : "at least one must be allowed");
+  return FALSE;
+}
+
+static gboolean
 make_models (VmftDaemon *self, GError **error)
 {
   const char *origin = vmft_conf_get_string (self->conf, "LeadTime", "origin");
@@ -464,7 +478,7 @@ vmft_daemon_new (VmftConf *conf,
   self->store = g_object_ref (store);
   self->hypervisor = g_object_ref (hypervisor);
   self->started_us = vmft_clock_real_us (clock);
-  if (!make_models (self, error))
+  if (!check_modes (self, error) || !make_models (self, error))
     return NULL;
   make_parts (self);
   adopt_operation (self, initial_operation (self));

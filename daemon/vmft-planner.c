@@ -28,10 +28,9 @@ static guint
 read_modes (VmftConf *conf)
 {
   guint modes = VMFT_MODES_ALL;
-  g_autoptr (GError) error = NULL;
 
-  if (!vmft_modes_from_string (vmft_conf_get_string (conf, "Policy", "modes"), &modes, &error))
-    g_warning ("[Policy] modes: %s; allowing all", error->message);
+  if (!vmft_modes_from_string (vmft_conf_get_string (conf, "Policy", "modes"), &modes, NULL))
+    g_warn_if_reached (); /* vmft_daemon_new() has read it before */
   return modes;
 }
 

@@ -2,12 +2,14 @@
 #include "vmft-sqlite-store.h"
 
 #include <errno.h>
+#include <gio/gio.h>
 #include <glib/gstdio.h>
 #include <sqlite3.h>
 
 #define SCHEMA_VERSION  1
 #define APPLICATION_ID  0x766d6674 /* "vmft", so that file(1) and we know the file */
-#define BUSY_TIMEOUT_MS 2000
+#define BUSY_TIMEOUT_MS 250        /* the main loop waits; what cannot be kept is acted on all the same */
+#define CHECKPOINT_SIZE (1 << 20)
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (sqlite3_stmt, sqlite3_finalize)
 
@@ -51,6 +53,7 @@ struct _VmftSqliteStore
   sqlite3_stmt *statements[G_N_ELEMENTS (table_names)][N_OPS]; /* prepared when first used */
   gboolean in_transaction;
   gboolean spoiled; /* SQLite rolled the open transaction back by itself */
+  gboolean checkpointing;
 };
 
 static void vmft_sqlite_store_iface_init (VmftStoreInterface *iface);
@@ -156,8 +159,9 @@ open_database (VmftSqliteStore *self, GError **error)
     return fail (self, code, "cannot open the database", error);
   sqlite3_extended_result_codes (self->db, 1);
   sqlite3_busy_timeout (self->db, BUSY_TIMEOUT_MS);
-  return execute (self, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;", "cannot use the database",
-                  error) &&
+  return execute (self,
+                  "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0;",
+                  "cannot use the database", error) &&
          check_integrity (self, error) && check_schema (self, error);
 }
 
@@ -249,6 +253,47 @@ vmft_sqlite_store_limit_bytes (VmftSqliteStore *self, guint64 bytes)
   sql = g_strdup_printf ("PRAGMA max_page_count = %" G_GUINT64_FORMAT, bytes / MAX (size, 512));
   if (!execute (self, sql, "cannot set a limit", NULL))
     g_warning ("%s: cannot limit the size of the database", self->path);
+}
+
+/* --- checkpoints --- */
+
+static void
+checkpoint_thread (GTask *task, gpointer source_object, gpointer task_data, GCancellable *cancellable)
+{
+  const char *path = task_data;
+  sqlite3 *db = NULL;
+  int code = sqlite3_open_v2 (path, &db, SQLITE_OPEN_READWRITE, NULL);
+
+  /* a connection that has read nothing yet does not know of the log */
+  if (code == SQLITE_OK)
+    code = sqlite3_exec (db, "SELECT count (*) FROM sqlite_master", NULL, NULL, NULL);
+  if (code == SQLITE_OK)
+    code = sqlite3_wal_checkpoint_v2 (db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+  if (code != SQLITE_OK && code != SQLITE_BUSY)
+    g_warning ("%s: cannot write the log back: %s", path, sqlite3_errstr (code));
+  sqlite3_close (db);
+  g_task_return_boolean (task, TRUE);
+}
+
+static void
+on_checkpoint (GObject *object, GAsyncResult *result, gpointer user_data)
+{
+  VMFT_SQLITE_STORE (object)->checkpointing = FALSE;
+}
+
+void
+vmft_sqlite_store_checkpoint (VmftSqliteStore *self)
+{
+  g_autofree char *log = g_strconcat (self->path, "-wal", NULL);
+  g_autoptr (GTask) task = NULL;
+  GStatBuf st;
+
+  if (self->checkpointing || g_stat (log, &st) != 0 || st.st_size < CHECKPOINT_SIZE)
+    return;
+  self->checkpointing = TRUE;
+  task = g_task_new (self, NULL, on_checkpoint, NULL);
+  g_task_set_task_data (task, g_strdup (self->path), g_free);
+  g_task_run_in_thread (task, checkpoint_thread);
 }
 
 /* --- statements --- */

@@ -49,6 +49,15 @@ gboolean vmft_sqlite_store_trim (VmftSqliteStore *self,
                                  VmftTime oldest_us,
                                  GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/**
+ * vmft_sqlite_store_checkpoint:
+ *
+ * Moves what the write-ahead log holds into the database, in a worker thread: it is the only thing here that waits
+ * for the disk (fsync), and on a failing disk that can take minutes in which VMs must be moved. To be called every
+ * now and then; a call while one is under way, or with little to move, does nothing.
+ */
+void vmft_sqlite_store_checkpoint (VmftSqliteStore *self);
+
 /** vmft_sqlite_store_limit_bytes: writes that would make the database larger than @bytes fail as on a full disk. */
 void vmft_sqlite_store_limit_bytes (VmftSqliteStore *self, guint64 bytes);
 

@@ -302,6 +302,37 @@ test_retention (Fixture *f, gconstpointer data)
   g_assert_cmpuint (vmft_store_last_id (store, VMFT_STORE_ALARMS), ==, 8);
 }
 
+static goffset
+size_of (const char *path)
+{
+  GStatBuf st;
+
+  return g_stat (path, &st) == 0 ? st.st_size : 0;
+}
+
+static void
+test_checkpoint (Fixture *f, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (VmftStore) store = open_store (f);
+  g_autofree char *big = g_strnfill (100000, 'x');
+  goffset before = size_of (f->path);
+  gint64 deadline_us = g_get_monotonic_time () + 10 * G_USEC_PER_SEC;
+
+  for (guint64 id = 1; id <= 40; id++)
+    g_assert_true (vmft_store_put_id (store, VMFT_STORE_ALARMS, id, 1, record (big, (gint64) id), &error));
+  g_assert_cmpint (size_of (f->path), ==, before); /* all in the log: nothing waited for the disk */
+  vmft_sqlite_store_checkpoint (VMFT_SQLITE_STORE (store));
+  put (store, VMFT_STORE_ALARMS, 41, 1); /* goes on meanwhile */
+  while (size_of (f->path) < 4000000 && g_get_monotonic_time () < deadline_us)
+    if (!g_main_context_iteration (NULL, FALSE))
+      g_usleep (1000);
+  g_assert_cmpint (size_of (f->path), >, 4000000);
+  g_assert_cmpuint (vmft_store_last_id (store, VMFT_STORE_ALARMS), ==, 41);
+  while (g_main_context_iteration (NULL, FALSE))
+    continue;
+}
+
 static void
 test_second_writer_waits (Fixture *f, gconstpointer data)
 {
@@ -329,6 +360,7 @@ main (int argc, char **argv)
   ADD ("unusable-directory", test_unusable_directory);
   ADD ("full-disk", test_full_disk);
   ADD ("retention", test_retention);
+  ADD ("checkpoint", test_checkpoint);
   ADD ("second-writer", test_second_writer_waits);
   return g_test_run ();
 }
