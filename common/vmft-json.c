@@ -108,8 +108,8 @@ variant_from_array (JsonArray *array)
 }
 
 /*
- * D-Bus has no "nothing": a null member is one that is not there, a null element is not a number. (By hand because
- * json_gvariant_deserialize() of json-glib 1.6 loses memory with every nested variant.)
+ * D-Bus has no "nothing": a null member is one that is not there, a null element is not a number. By hand because
+ * json_gvariant_deserialize() takes no nulls and no bound on depth.
  */
 static GVariant *
 variant_from_node (JsonNode *node)

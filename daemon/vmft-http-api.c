@@ -144,6 +144,7 @@ vmft_http_set_records (SoupServerMessage *message,
                        gpointer user_data)
 {
   g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) records = NULL;
   g_autofree char *json = NULL;
   guint limit = LIMIT_DEFAULT;
 
@@ -152,7 +153,9 @@ vmft_http_set_records (SoupServerMessage *message,
       vmft_http_set_text (message, SOUP_STATUS_BAD_REQUEST, "%s", error->message);
       return;
     }
-  json = vmft_json_from_variant (get_records (find_collection (path), limit, view, user_data), FALSE);
+  /* a view may give a floating record or a reference of its own */
+  records = g_variant_take_ref (get_records (find_collection (path), limit, view, user_data));
+  json = vmft_json_from_variant (records, FALSE);
   soup_server_message_set_status (message, SOUP_STATUS_OK, NULL);
   soup_server_message_set_response (message, "application/json", SOUP_MEMORY_TAKE, json, strlen (json));
   json = NULL;

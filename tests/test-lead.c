@@ -267,6 +267,16 @@ test_headroom (Fixture *fixture, gconstpointer data)
   g_assert_true (isinf (lead.headroom_s));
 }
 
+static gboolean
+import_json (Fixture *fixture, const char *json, guint *n, GError **error)
+{
+  g_autoptr (GError) parse_error = NULL;
+  g_autoptr (GVariant) records = vmft_json_to_variant (json, &parse_error);
+
+  g_assert_no_error (parse_error);
+  return vmft_lead_model_import (fixture->model, records, n, error);
+}
+
 static void
 test_import_export (Fixture *fixture, gconstpointer data)
 {
@@ -280,17 +290,17 @@ test_import_export (Fixture *fixture, gconstpointer data)
   g_autofree char *text = NULL;
   guint n = 0;
 
-  g_assert_true (vmft_lead_model_import (fixture->model, vmft_json_to_variant (json, &error), &n, &error));
+  g_assert_true (import_json (fixture, json, &n, &error));
   g_assert_no_error (error);
   g_assert_cmpuint (n, ==, 3);
   /* twice is once */
-  g_assert_true (vmft_lead_model_import (fixture->model, vmft_json_to_variant (json, &error), &n, &error));
+  g_assert_true (import_json (fixture, json, &n, &error));
   g_assert_cmpuint (n, ==, 0);
 
   exported = g_variant_ref_sink (vmft_lead_model_export (fixture->model));
   g_assert_cmpuint (g_variant_n_children (exported), ==, 3);
   text = vmft_json_from_variant (exported, FALSE);
-  g_assert_true (vmft_lead_model_import (fixture->model, vmft_json_to_variant (text, &error), &n, &error));
+  g_assert_true (import_json (fixture, text, &n, &error));
   g_assert_cmpuint (n, ==, 0);
 
   reread = vmft_lead_model_new (fixture->store, NULL, &error);
@@ -320,8 +330,7 @@ test_bad_imports (Fixture *fixture, gconstpointer data)
       g_autoptr (GError) error = NULL;
       g_autoptr (GVariant) exported = NULL;
 
-      g_assert_false (
-          vmft_lead_model_import (fixture->model, vmft_json_to_variant (bad[i], NULL), NULL, &error));
+      g_assert_false (import_json (fixture, bad[i], NULL, &error));
       g_assert_error (error, VMFT_ERROR, VMFT_ERROR_INVALID);
       exported = g_variant_ref_sink (vmft_lead_model_export (fixture->model));
       g_assert_cmpuint (g_variant_n_children (exported), ==, 0);

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#define DEADLINE_US (20 * G_USEC_PER_SEC)
+#define DEADLINE_US (60 * G_USEC_PER_SEC)
 
 typedef struct
 {
