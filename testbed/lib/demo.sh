@@ -113,7 +113,7 @@ EOF
 
 # demo_runs: the recorded runs, one directory a line
 demo_runs() {
-  find "$TESTBED/recorded" -mindepth 1 -maxdepth 1 -name "${1:-hdd}-*" | sort -V
+  find "$TESTBED/recorded" -mindepth 1 -maxdepth 1 -name "${1:-hdd}-[0-9]*" | sort -V
 }
 
 # demo_replay RUN LOG MARKS [OPTION...]: replay into LOG in the background, marks as they come into MARKS

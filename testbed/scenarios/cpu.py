@@ -41,4 +41,4 @@ class Cpu(Scenario):
 
     def recover(self):
         self.disk.delay_s = 0.0
-        self.host.run("pkill -f 'hostload as CPU_KVM'", timeout=120)
+        self.host.run("killall CPU_KVM", timeout=120)

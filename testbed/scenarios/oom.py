@@ -33,4 +33,4 @@ class Oom(Scenario):
         return self.host.recorder.wait_for("Out of memory: Killed process", 180, since=self.marks["inject"])
 
     def recover(self):
-        self.host.run("pkill -f 'hostload as qemu-grow'", timeout=120)
+        self.host.run("killall qemu-grow", timeout=120)
