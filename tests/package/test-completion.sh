@@ -62,8 +62,8 @@ expect () { # WANTED WORD…
 expect 'status' stat
 expect 'acknowledge' ack
 expect '--until=' inhibit --u
-expect 'mail web\ \$\(touch\ owned\) web-1' show ''
-expect 'web\ \$\(touch\ owned\) web-1' estimate we
+expect 'mail web-1 web\ \$\(touch\ owned\)' show ''
+expect 'web-1 web\ \$\(touch\ owned\)' estimate we
 expect '7 71' why ''
 expect 'act advise' mode a
 expect '' show nothing
