@@ -5,8 +5,8 @@
 # usage: test-completion.sh COMPLETION VMFTCTL
 set -euo pipefail
 
-completion=$1
-real=$2
+completion=$(realpath "$1")
+real=$(realpath "$2")
 work=$(mktemp -d "${TMPDIR:-/tmp}/vmft-completion-XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
