@@ -7,6 +7,8 @@
 
 #include <math.h>
 
+#define OVERDUE 2.0 /* times its p90: a forecast that is so wrong no longer tells when the job ends */
+
 /* What the evacuation itself does not know about one of its jobs. */
 typedef struct
 {
@@ -335,6 +337,14 @@ queue_s (VmftExecutor *self)
   return total_s / MAX (self->config.limit_out, 1);
 }
 
+/* Near the speed of the link a model can expect the end of pre-copy for ever: the passes themselves tell. */
+static gboolean
+is_stuck (const VmftEvacuationStep *step, const Job *job, gboolean boundary)
+{
+  return boundary && step->progress.elapsed_s > OVERDUE * job->estimate.total_p90_s &&
+         job->previous_bytes > 0 && (double) job->iteration_bytes >= 0.95 * (double) job->previous_bytes;
+}
+
 /* Pre-copy that can no longer finish in time, where post-copy can (DESIGN 4.3). */
 static void
 consider_switch (VmftExecutor *self, const VmftEvacuationStep *step, const Job *job, gboolean boundary)
@@ -363,8 +373,13 @@ consider_switch (VmftExecutor *self, const VmftEvacuationStep *step, const Job *
       progress->total_bytes == 0 || step->mode == VMFT_MODE_HYBRID || step->mode == VMFT_MODE_POSTCOPY)
     return;
   vmft_planner_get_lead (self->planner, incident, &lead);
-  if (!vmft_policy_choose_switch (&input, &reason))
+  if (!vmft_policy_choose_switch (&input, &reason) && !is_stuck (step, job, boundary))
     return;
+  if (is_stuck (step, job, boundary))
+    {
+      g_free (reason);
+      reason = g_strdup ("it takes far longer than expected and its passes get no shorter");
+    }
   g_message ("migration %" G_GUINT64_FORMAT ": %s goes on as post-copy: %s", step->id, step->name, reason);
   vmft_evacuation_switch (self->evacuation, step->uuid);
 }

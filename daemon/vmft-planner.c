@@ -189,11 +189,12 @@ gather_vms (VmftPlanner *self, guint64 incident_id)
   for (guint i = 0; i < known->len; i++)
     {
       const char *uuid = ((const VmftVm *) g_ptr_array_index (known, i))->uuid;
-      VmftPolicyVm *vm = g_hash_table_lookup (self->vms, uuid);
       const double *remaining_s = g_hash_table_lookup (self->migrating, uuid);
+      VmftPolicyVm *vm;
 
-      if (vm == NULL)
-        continue;
+      if (!g_hash_table_contains (self->vms, uuid))
+        fit_vm (self, g_ptr_array_index (known, i)); /* nothing was said of it yet */
+      vm = g_hash_table_lookup (self->vms, uuid);
       vm->last_moved_us = vmft_guards_last_moved (self->parts.guards, uuid);
       vm->n_failures = vmft_guards_n_failures (self->parts.guards, incident_id, uuid);
       vm->migrating = remaining_s != NULL;
