@@ -103,6 +103,9 @@ static const VmftConfKey keys[] = {
     "more than this share of the destinations suspect: advise only" },
   { "Policy", "same-template-time", VMFT_CONF_DURATION, "10min", NULL,
     "a destination that showed the same line so recently: advise only" },
+  { "Policy", "when-cleared", VMFT_CONF_CHOICE, "stop", "finish|stop|abort",
+    "an incident that clears during its evacuation: finish it, stop after the jobs that run, or abort those "
+    "too" },
   { "Policy", "replan-interval", VMFT_CONF_DURATION, "5s", "0.1..3600",
     "least time between two plans for one incident" },
 

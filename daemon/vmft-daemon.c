@@ -44,6 +44,15 @@ state_name (VmftIncidentState state)
 }
 
 static void
+call_off (VmftDaemon *self, guint64 incident_id)
+{
+  const char *choice = vmft_conf_get_string (self->conf, "Policy", "when-cleared");
+
+  if (strcmp (choice, "finish") != 0)
+    vmft_executor_call_off (self->executor, incident_id, strcmp (choice, "abort") == 0);
+}
+
+static void
 on_incident (guint64 incident_id, gint64 evidence_us, gpointer user_data)
 {
   VmftDaemon *self = user_data;
@@ -56,6 +65,8 @@ on_incident (guint64 incident_id, gint64 evidence_us, gpointer user_data)
   if (incident == NULL)
     return;
   vmft_history_note_incident (self->history, incident);
+  if (incident->state == VMFT_INCIDENT_CLEARED)
+    call_off (self, incident_id);
   if (incident->n_alarms <= 1 || incident->state == VMFT_INCIDENT_CLEARED)
     {
       g_autofree char *locus = vmft_locus_to_string (&incident->locus);

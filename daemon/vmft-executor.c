@@ -528,6 +528,29 @@ vmft_executor_find (VmftExecutor *self, const char *uuid)
   return step ? step->id : 0;
 }
 
+void
+vmft_executor_call_off (VmftExecutor *self, guint64 incident_id, gboolean running)
+{
+  const GPtrArray *steps;
+  g_autoptr (VmftEvacuation) evacuation = NULL;
+
+  if (!vmft_executor_is_busy (self, incident_id))
+    return;
+  evacuation = g_object_ref (self->evacuation); /* ending the last step may end it all */
+  steps = vmft_evacuation_get_steps (evacuation);
+  for (guint i = steps->len; i > 0; i--) /* from the end: a step that goes must not start the next */
+    {
+      const VmftEvacuationStep *step = g_ptr_array_index (steps, i - 1);
+      gboolean waits = step->state == VMFT_STEP_PLANNED || step->state == VMFT_STEP_WAITING;
+      g_autoptr (GError) error = NULL;
+
+      if (step->incident_id != incident_id || vmft_step_state_is_over (step->state) || (!waits && !running))
+        continue;
+      if (!vmft_evacuation_cancel_step (evacuation, step->id, "the incident has cleared", &error))
+        g_message ("%s", error->message);
+    }
+}
+
 gboolean
 vmft_executor_abort (VmftExecutor *self, guint64 id, GError **error)
 {

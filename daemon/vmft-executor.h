@@ -44,6 +44,14 @@ guint vmft_executor_count (VmftExecutor *self);
 /** vmft_executor_lookup: Returns: (transfer floating) (nullable): the record of the running job @id, with progress. */
 GVariant *vmft_executor_lookup (VmftExecutor *self, guint64 id);
 
+/**
+ * vmft_executor_call_off:
+ * @running: jobs that run are aborted as well, where they still can be
+ *
+ * The VMs of @incident_id's evacuation that have not begun to move stay.
+ */
+void vmft_executor_call_off (VmftExecutor *self, guint64 incident_id, gboolean running);
+
 /** vmft_executor_find: Returns: the number of the latest migration of @uuid; 0 when there is none in this run. */
 guint64 vmft_executor_find (VmftExecutor *self, const char *uuid);
 

@@ -239,6 +239,33 @@ test_store_takes_no_more (void)
   g_assert_cmpuint (story_count_on (s, "a"), ==, 0);
 }
 
+/* The disk was swapped while the first VM was on its way. */
+static void
+expect_after_clearing (const char *choice, guint n_on_a)
+{
+  g_autofree char *extra = g_strdup_printf ("[Policy]\nwhen-cleared=%s\n", choice);
+  g_autoptr (Story) s = new_story ("act", VMFT_TRUST_KERNEL, extra);
+  g_autoptr (GError) error = NULL;
+
+  story_run_up (s);
+  story_say_fault (s, 1.0);
+  story_advance (s, 3.0);
+  g_assert_cmpuint (vmft_fake_world_count_jobs (s->world, "a"), ==, 1);
+  g_assert_true (vmft_daemon_acknowledge (s->daemon, 1, FALSE, TRUE, &error));
+  g_assert_no_error (error);
+  story_advance (s, 200.0);
+  g_assert_cmpuint (story_count_on (s, "a"), ==, n_on_a);
+  g_assert_cmpuint (vmft_fake_world_count_jobs (s->world, NULL), ==, 0);
+}
+
+static void
+test_incident_clears (void)
+{
+  expect_after_clearing ("finish", 0);
+  expect_after_clearing ("stop", N_VMS - 1);
+  expect_after_clearing ("abort", N_VMS);
+}
+
 static void
 test_old_lines_move_nothing (void)
 {
@@ -302,6 +329,7 @@ main (int argc, char **argv)
   g_test_add_func ("/daemon-sim/libvirtd-is-away", test_libvirtd_is_away);
   g_test_add_func ("/daemon-sim/link-breaks-and-heals", test_link_breaks_and_heals);
   g_test_add_func ("/daemon-sim/store-takes-no-more", test_store_takes_no_more);
+  g_test_add_func ("/daemon-sim/incident-clears", test_incident_clears);
   g_test_add_func ("/daemon-sim/old-lines", test_old_lines_move_nothing);
   g_test_add_func ("/daemon-sim/same-seed-same-story", test_same_seed_same_story);
   return g_test_run ();
