@@ -135,7 +135,10 @@ finish_job (VmftEvacuation *self,
 static void
 not_started (VmftEvacuation *self, VmftEvacuationStep *step, const GError *error, guint delay_ms)
 {
-  if (step->state == VMFT_STEP_RECOVERING)
+  /* nothing to resume any more: whatever became of it meanwhile, both hosts know */
+  if (step->state == VMFT_STEP_RECOVERING && !g_error_matches (error, VMFT_ERROR, VMFT_ERROR_UNAVAILABLE))
+    vmft_evacuation_watch_job (self, step);
+  else if (step->state == VMFT_STEP_RECOVERING)
     resume_later (self, step, delay_ms);
   else if (g_error_matches (error, VMFT_ERROR, VMFT_ERROR_UNAVAILABLE))
     vmft_evacuation_enter (self, step, VMFT_STEP_WAITING, error->message);

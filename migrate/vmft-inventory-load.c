@@ -148,7 +148,12 @@ look_for_arrival (virDomainPtr domain, const virDomainStatsRecord *record, VmftV
     virResetLastError ();
   if (state == VIR_DOMAIN_PAUSED &&
       vmft_typed_params_ullong (&job, VIR_DOMAIN_JOB_OPERATION, 0) == VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT)
-    return;
+    {
+      /* what is left here is stale and must never run again; only that very job can be resumed */
+      if (end == VMFT_END_POSTCOPY_FAILED && vm->blocker == NULL)
+        vm->blocker = g_strdup ("its post-copy broke half-way");
+      return;
+    }
   vm->running = state == VIR_DOMAIN_RUNNING;
   if (vm->blocker == NULL)
     vm->blocker = g_strdup ("it is still arriving from another host");
