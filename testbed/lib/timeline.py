@@ -124,7 +124,7 @@ def show(args):
         if job["state"] == "completed":
             good.add(job["name"])
     line.add(args.arrived, "heartbeats of all VMs seen on B")
-    line.add(args.expect_failure, "the recorded failure of the disk")
+    line.add(args.expect_failure, "the failure of the host")
     line.show()
 
     reaction = plan.get("evidence_to_call_s")

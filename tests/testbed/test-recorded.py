@@ -18,8 +18,8 @@ FALSE_ALARMS = {"raid": 1, "raid-recovering": 1}
 class TestRecordedRuns(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        command = [sys.executable, os.path.join(ROOT, "testbed", "summary"), "--json", "--eval", os.environ["VMFT_EVAL"]]
-        result = subprocess.run(command + [RECORDED], stdout=subprocess.PIPE, check=True)
+        command = [sys.executable, os.path.join(ROOT, "testbed", "summary"), "--json"]
+        result = subprocess.run(command + ["--eval", os.environ["VMFT_EVAL"], RECORDED], stdout=subprocess.PIPE, check=True)
         cls.rows = json.loads(result.stdout)
 
     def test_foreseen(self):
