@@ -171,7 +171,7 @@ misbehave (Peer *peer)
       hang_up (peer, "HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{\"choices\": [");
       break;
     case LLM_REDIRECT:
-      respond (peer, "307 over there", "Location: /elsewhere\r\n", "");
+      respond (peer, "303 over there", "Location: /elsewhere\r\n", "");
       break;
     case LLM_DENY:
       status = g_strdup_printf ("401 wrong key %s", self->secret);

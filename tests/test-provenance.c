@@ -17,11 +17,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define DEADLINE_US (30 * G_USEC_PER_SEC)
-#define RSYSLOGD    "/usr/sbin/rsyslogd"
-#define NOBODY      65534
-#define FAULT       "critical medium error, dev sda, sector 4000 op 0x0:(READ) flags 0x0 phys_seg 1 prio class 2"
-#define GIB         (1024.0 * 1024 * 1024)
+#define DEADLINE_US    (30 * G_USEC_PER_SEC)
+#define RSYSLOGD       "/usr/sbin/rsyslogd"
+#define JOURNAL_REMOTE "/usr/lib/systemd/systemd-journal-remote"
+#define NOBODY         65534
+#define FAULT          "critical medium error, dev sda, sector 4000 op 0x0:(READ) flags 0x0 phys_seg 1 prio class 2"
+#define GIB            (1024.0 * 1024 * 1024)
 
 typedef struct
 {
@@ -89,8 +90,8 @@ set_up (Fixture *f, gconstpointer data)
 static void
 tear_down (Fixture *f, gconstpointer data)
 {
-  static const char *const names[] = { "vmftd.conf", "rsyslog.conf", "rsyslog.pid",
-                                       "kern.log",   "log",          "web.log" };
+  static const char *const names[] = { "vmftd.conf", "rsyslog.conf", "rsyslog.pid",    "kern.log",
+                                       "log",        "web.log",      "remote.journal", "memory" };
 
   if (f->rsyslogd != NULL)
     {
@@ -475,6 +476,79 @@ test_vm_log (Fixture *f, gconstpointer data)
   expect_nothing_moved (f);
 }
 
+/* A journal that came over the network says "kernel" because its sender did. */
+static void
+test_journal_of_others (Fixture *f, gconstpointer data)
+{
+  g_autofree char *sources = g_strdup_printf ("[Source kernel]\ntype=kmsg\npath=/proc/self/fd/%d\n"
+                                              "[Source remote]\ntype=journal\ndirectory=%s\n",
+                                              f->kmsg[0], f->dir);
+  g_autofree char *output = g_strdup_printf ("--output=%s/remote.journal", f->dir);
+  g_autofree char *entry = g_strdup_printf (
+      "__REALTIME_TIMESTAMP=%" G_GINT64_FORMAT "\n__MONOTONIC_TIMESTAMP=1\n"
+      "_BOOT_ID=0123456789abcdef0123456789abcdef\n_TRANSPORT=kernel\n_HOSTNAME=%s\nPRIORITY=3\n"
+      "SYSLOG_IDENTIFIER=kernel\nMESSAGE=%s\n\n",
+      g_get_real_time (), g_get_host_name (), FAULT);
+  g_autoptr (GSubprocess) process = NULL;
+  g_autoptr (GError) error = NULL;
+
+  if (g_access (JOURNAL_REMOTE, X_OK) != 0)
+    {
+      g_test_skip ("systemd-journal-remote is not there");
+      return;
+    }
+  start_daemon (f, sources);
+  process = g_subprocess_new (G_SUBPROCESS_FLAGS_STDIN_PIPE | G_SUBPROCESS_FLAGS_STDERR_SILENCE, &error,
+                              JOURNAL_REMOTE, output, "-", NULL);
+  g_assert_no_error (error);
+  g_assert_true (g_subprocess_communicate_utf8 (process, entry, NULL, NULL, NULL, &error));
+  wait_for_incident (f);
+  advance (f, 60);
+  g_assert_false (incident_is_trusted (f));
+  expect_nothing_moved (f);
+}
+
+static void
+write_pressure (Fixture *f, guint64 memory_us)
+{
+  g_autofree char *text =
+      g_strdup_printf ("some avg10=0.00 avg60=0.00 avg300=0.00 total=%" G_GUINT64_FORMAT "\n"
+                       "full avg10=0.00 avg60=0.00 avg300=0.00 total=0\n",
+                       memory_us);
+  g_autofree char *path = g_build_filename (f->dir, "memory", NULL);
+  FILE *file = g_fopen (path, g_access (path, F_OK) == 0 ? "r+" : "w"); /* in place, as /proc's are */
+
+  g_assert_nonnull (file);
+  fputs (text, file);
+  fclose (file);
+}
+
+/* No line announces an out-of-memory kill: stalls do, and they are the kernel's own word. */
+static void
+test_pressure (Fixture *f, gconstpointer data)
+{
+  g_autofree char *sources = g_strdup_printf ("[Source kernel]\ntype=kmsg\npath=/proc/self/fd/%d\n"
+                                              "[Source stalls]\ntype=pressure\ndirectory=%s\nio=0\ncpu=0\n",
+                                              f->kmsg[0], f->dir);
+  g_autoptr (GVariant) records = NULL;
+  g_autoptr (GVariant) incident = NULL;
+
+  write_pressure (f, 1000000);
+  start_daemon (f, sources);
+  g_assert_cmpuint (count (f, vmft_daemon_list_incidents), ==, 0);
+  write_pressure (f, 1900000);
+  advance (f, 2);
+  write_pressure (f, 2900000);
+  advance (f, 2);
+  records = list (f, vmft_daemon_list_incidents);
+  g_assert_cmpuint (g_variant_n_children (records), ==, 1);
+  incident = g_variant_get_child_value (records, 0);
+  g_assert_cmpstr (vmft_dict_string (incident, "class"), ==, "pressure");
+  g_assert_cmpstr (vmft_dict_string (incident, "state"), ==, "confirmed");
+  g_assert_true (vmft_dict_boolean (incident, "trusted", FALSE));
+  g_assert_cmpuint (count (f, vmft_daemon_list_plans), >=, 1);
+}
+
 static void
 expect_config_error (Fixture *f, const char *source, const char *words)
 {
@@ -534,6 +608,8 @@ main (int argc, char **argv)
   ADD ("witness-too-late", test_witness_too_late);
   ADD ("guest", test_guest);
   ADD ("vm-log", test_vm_log);
+  ADD ("journal-of-others", test_journal_of_others);
+  ADD ("pressure", test_pressure);
   ADD ("configuration", test_configuration);
   return g_test_run ();
 }
