@@ -148,6 +148,7 @@ VmftExit vmft_verb_evacuate (VmftCli *cli, int argc, char **argv);
 VmftExit vmft_verb_history (VmftCli *cli, int argc, char **argv);
 VmftExit vmft_verb_incidents (VmftCli *cli, int argc, char **argv);
 VmftExit vmft_verb_inhibit (VmftCli *cli, int argc, char **argv);
+VmftExit vmft_verb_answers (VmftCli *cli, int argc, char **argv);
 VmftExit vmft_verb_leads (VmftCli *cli, int argc, char **argv);
 VmftExit vmft_verb_list (VmftCli *cli, int argc, char **argv);
 VmftExit vmft_verb_migrate (VmftCli *cli, int argc, char **argv);

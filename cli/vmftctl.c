@@ -15,6 +15,8 @@ static const VmftVerb verbs[] = {
   { "incidents", "", "List incidents", vmft_verb_incidents },
   { "why", "ID", "Explain an incident: lines, scores, lead time, estimates, choices", vmft_verb_why },
   { "acknowledge", "ID", "Acknowledge an incident", vmft_verb_acknowledge },
+  { "answers", "[forget KEY|overrule TEMPLATE ANSWER]", "Show, forget or overrule what log inference said",
+    vmft_verb_answers },
   { "plan", "", "Show what would be done, or what was planned last", vmft_verb_plan },
   { "evacuate", "", "Move every VM off this host", vmft_verb_evacuate },
   { "migrate", "VM", "Move one VM", vmft_verb_migrate },

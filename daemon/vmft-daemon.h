@@ -156,6 +156,28 @@ GVariant *vmft_daemon_list_incidents (VmftDaemon *self, const VmftQuery *query, 
 GVariant *vmft_daemon_list_plans (VmftDaemon *self, const VmftQuery *query, GError **error);
 GVariant *vmft_daemon_list_migrations (VmftDaemon *self, const VmftQuery *query, GError **error);
 
+/** vmft_daemon_list_answers: Returns: (transfer floating): `aa{sv}`: what log inference said, newest first. */
+GVariant *vmft_daemon_list_answers (VmftDaemon *self, const VmftQuery *query, GError **error);
+
+/** vmft_daemon_forget_answer: takes the answer @key back; %VMFT_ERROR_NOT_FOUND. */
+gboolean vmft_daemon_forget_answer (VmftDaemon *self,
+                                    const char *key,
+                                    GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/**
+ * vmft_daemon_overrule_answer:
+ * @template_text: key of an answer, or the text of a template
+ * @answer: "faulty", "normal" or "unsure"; else %VMFT_ERROR_INVALID
+ * @reason: (nullable)
+ *
+ * Puts the operator's answer in place of any other.
+ */
+gboolean vmft_daemon_overrule_answer (VmftDaemon *self,
+                                      const char *template_text,
+                                      const char *answer,
+                                      const char *reason,
+                                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /** vmft_daemon_show_migration: Returns: (transfer floating): `a{sv}`, with its progress while it runs. */
 GVariant *vmft_daemon_show_migration (VmftDaemon *self, guint64 id, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

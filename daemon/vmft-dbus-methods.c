@@ -169,6 +169,35 @@ acknowledge (const VmftDbusContext *context, GVariant *arguments, GVariant *opti
 }
 
 static GVariant *
+list_answers (const VmftDbusContext *context, GVariant *arguments, GVariant *options, GError **error)
+{
+  VmftQuery query;
+
+  read_query (options, &query);
+  return tuple (vmft_daemon_list_answers (context->daemon, &query, error));
+}
+
+static GVariant *
+forget_answer (const VmftDbusContext *context, GVariant *arguments, GVariant *options, GError **error)
+{
+  const char *key = NULL;
+
+  g_variant_get_child (arguments, 0, "&s", &key);
+  return nothing (vmft_daemon_forget_answer (context->daemon, key, error));
+}
+
+static GVariant *
+overrule_answer (const VmftDbusContext *context, GVariant *arguments, GVariant *options, GError **error)
+{
+  const char *template_text = NULL, *answer = NULL;
+
+  g_variant_get_child (arguments, 0, "&s", &template_text);
+  g_variant_get_child (arguments, 1, "&s", &answer);
+  return nothing (vmft_daemon_overrule_answer (context->daemon, template_text, answer,
+                                               vmft_dict_string (options, "reason"), error));
+}
+
+static GVariant *
 set_operation (const VmftDbusContext *context, GVariant *arguments, GVariant *options, GError **error)
 {
   const char *text = NULL;
@@ -253,6 +282,9 @@ static const VmftDbusMethod methods[] = {
   { MANAGER, "Migrate", VMFT_ACTION_MIGRATE, "mode:s destination:s", migrate },
   { MANAGER, "Drill", VMFT_ACTION_PLAN, "", drill },
   { MANAGER, "Acknowledge", VMFT_ACTION_CONFIGURE, "benign:b clear:b", acknowledge },
+  { MANAGER, "ListAnswers", NULL, "limit:u", list_answers },
+  { MANAGER, "ForgetAnswer", VMFT_ACTION_CONFIGURE, "", forget_answer },
+  { MANAGER, "OverruleAnswer", VMFT_ACTION_CONFIGURE, "reason:s", overrule_answer },
   { MANAGER, "SetOperation", VMFT_ACTION_CONFIGURE, "", set_operation },
   { MANAGER, "Inhibit", VMFT_ACTION_CONFIGURE, "", inhibit },
   { MANAGER, "Reload", VMFT_ACTION_CONFIGURE, "", reload },

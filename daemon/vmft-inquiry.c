@@ -213,8 +213,8 @@ vmft_inquiry_get_inference (VmftInquiry *self)
   return self->inference;
 }
 
-static const VmftAnswer *
-find_answer (VmftInquiry *self, const char *key)
+const VmftAnswer *
+vmft_inquiry_find (VmftInquiry *self, const char *key)
 {
   g_autoptr (GPtrArray) answers = vmft_inference_list (self->inference);
 
@@ -227,7 +227,7 @@ find_answer (VmftInquiry *self, const char *key)
 gboolean
 vmft_inquiry_forget (VmftInquiry *self, const char *key, GError **error)
 {
-  const VmftAnswer *answer = find_answer (self, key);
+  const VmftAnswer *answer = vmft_inquiry_find (self, key);
   g_autofree char *template_text = answer ? g_strdup (answer->template_text) : NULL;
 
   if (!vmft_inference_forget (self->inference, key, error))

@@ -49,6 +49,9 @@ vmft_inquiry_note (VmftInquiry *self, const VmftLine *line, const char *source, 
 /** vmft_inquiry_get_inference: Returns: (transfer none): for listing and overruling answers. */
 VmftInference *vmft_inquiry_get_inference (VmftInquiry *self);
 
+/** vmft_inquiry_find: Returns: (transfer none) (nullable): the answer @key. */
+const VmftAnswer *vmft_inquiry_find (VmftInquiry *self, const char *key);
+
 /** vmft_inquiry_forget: forgets the answer @key, what it changed included; %VMFT_ERROR_NOT_FOUND. */
 gboolean vmft_inquiry_forget (VmftInquiry *self, const char *key, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

@@ -127,6 +127,20 @@ expect 0 '^0 lead times imported' leads import "$DIR/leads.json"
 json 'len(v) == 2 and v[0]["class"] == "disk"' leads export
 expect 0 '^ disk' leads
 
+echo "- what log inference said, and the operator in its place"
+json 'v == []' answers
+expect 0 '' answers overrule 'flux capacitor <:*:> low' normal --reason 'seen before'
+json 'v[0]["answer"] == "normal" and v[0]["provider"] == "operator" and v[0]["reason"] == "seen before"' answers
+expect 0 'flux capacitor' answers
+expect 2 'is not an answer' answers overrule x perhaps
+expect 2 'say forget KEY' answers nonsense
+expect 4 'no answer' answers forget nonsense
+key=$("$VMFTCTL" answers --json | python3 -c 'import json, sys; print(json.load(sys.stdin)[0]["key"])')
+expect 0 '' answers overrule "$key" faulty
+json 'len(v) == 1 and v[0]["answer"] == "faulty"' answers
+expect 0 '' answers forget "$key"
+json 'v == []' answers
+
 echo "- a disk fails"
 for sector in 4096 4104 4112; do
   echo "$(date -u +%Y-%m-%dT%H:%M:%S.%6N+00:00) host01 kernel: [  942.132541] critical medium error, dev sda, sector $sector op 0x0:(READ) flags 0x800 phys_seg 1 prio class 2"
