@@ -149,7 +149,7 @@ typedef struct
   guint n_recurrences;
   double p;          /* highest of its alarms */
   gboolean terminal; /* clears only when sysfs, /proc or the operator says so */
-  gboolean trusted;  /* a trusted source, or trust=kernel, stands behind it */
+  gboolean trusted;  /* what trusted sources (or those with trust=kernel) say of it is evidence enough */
   gboolean backlog;  /* only backlog lines so far: no plan until a live line or state confirms it */
   gboolean acknowledged;
   gboolean benign; /* acknowledged as harmless */

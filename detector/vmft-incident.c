@@ -17,12 +17,20 @@ typedef struct
   double p;
 } Kind;
 
+/* What counts of this occurrence of a fault. */
+typedef struct
+{
+  VmftTime last_us;  /* record; 0 for none */
+  guint n_templates; /* 0, 1, or 2 for more */
+  char *template_text;
+} Evidence;
+
 typedef struct
 {
   VmftIncident public;
-  GPtrArray *kinds;        /* Kind: lines of this incident, for acknowledging */
-  GHashTable *evidence;    /* templates that count, of this occurrence */
-  VmftTime last_record_us; /* that counts, of this occurrence; 0 for none */
+  GPtrArray *kinds;  /* Kind: lines of this incident, for acknowledging */
+  Evidence evidence; /* of all records */
+  Evidence trusted;  /* of trusted records: a forger must not complete what the kernel began */
   VmftTime written_us;
   guint n_rows;
   gboolean dirty;   /* not written as it is now */
@@ -57,7 +65,8 @@ incident_free (Incident *incident)
   g_free (incident->public.family);
   g_free (incident->public.template_text);
   g_ptr_array_unref (incident->kinds);
-  g_hash_table_unref (incident->evidence);
+  g_free (incident->evidence.template_text);
+  g_free (incident->trusted.template_text);
   g_free (incident);
 }
 
@@ -67,7 +76,6 @@ incident_new (void)
   Incident *incident = g_new0 (Incident, 1);
 
   incident->kinds = g_ptr_array_new_with_free_func ((GDestroyNotify) kind_free);
-  incident->evidence = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   return incident;
 }
 
@@ -121,6 +129,8 @@ incident_to_row (const Incident *incident)
 
   g_variant_dict_insert (&dict, "kinds", "s", kinds);
   g_variant_dict_insert (&dict, "rows", "x", (gint64) incident->n_rows);
+  g_variant_dict_insert (&dict, "evidence_us", "x", incident->evidence.last_us);
+  g_variant_dict_insert (&dict, "trusted_us", "x", incident->trusted.last_us);
   return g_variant_dict_end (&dict);
 }
 
@@ -171,8 +181,8 @@ load_row (const char *key, VmftTime time_us, GVariant *record, gpointer user_dat
     }
   kinds_from_string (incident, vmft_dict_string (record, "kinds"));
   incident->n_rows = (guint) vmft_dict_int64 (record, "rows", 0);
-  if (incident->public.state == VMFT_INCIDENT_SUSPECTED)
-    incident->last_record_us = incident->public.last_us;
+  incident->evidence.last_us = vmft_dict_int64 (record, "evidence_us", 0);
+  incident->trusted.last_us = vmft_dict_int64 (record, "trusted_us", 0);
   self->last_id = MAX (self->last_id, incident->public.id);
   g_ptr_array_insert (self->incidents, 0, incident);
   return TRUE;
@@ -283,8 +293,10 @@ reopen (Incident *incident)
   incident->public.benign = FALSE;
   incident->public.acknowledged = FALSE;
   incident->public.backlog = TRUE;
-  incident->last_record_us = 0;
-  g_hash_table_remove_all (incident->evidence);
+  incident->public.trusted = FALSE;
+  g_free (incident->evidence.template_text);
+  g_free (incident->trusted.template_text);
+  incident->evidence = incident->trusted = (Evidence){ 0 };
 }
 
 static void
@@ -316,18 +328,33 @@ note_kind (Incident *incident, const VmftAlarm *alarm, const VmftIncidentRecord 
 
 /* Returns whether the evidence is complete with this alarm. */
 static gboolean
-weigh (Incident *incident, const VmftAlarm *alarm, const VmftIncidentRecord *record)
+weigh (Evidence *evidence, const VmftAlarm *alarm, const VmftIncidentRecord *record)
 {
   guint needed = record->family ? record->family->evidence : 2;
-  VmftTime before = incident->last_record_us;
+  VmftTime before = evidence->last_us;
 
   if (needed == 0)
     return FALSE;
-  incident->last_record_us = alarm->time_us;
-  if (g_hash_table_size (incident->evidence) < 2)
-    g_hash_table_add (incident->evidence, g_strdup (alarm->template_text));
-  return needed == 1 || g_hash_table_size (incident->evidence) >= 2 ||
+  evidence->last_us = alarm->time_us;
+  if (!evidence->template_text)
+    {
+      evidence->template_text = g_strdup (alarm->template_text);
+      evidence->n_templates = 1;
+    }
+  else if (strcmp (evidence->template_text, alarm->template_text) != 0)
+    evidence->n_templates = 2;
+  return needed == 1 || evidence->n_templates == 2 ||
          (before != 0 && ABS (vmft_time_diff_s (alarm->time_us, before)) <= VMFT_EVIDENCE_WINDOW_S);
+}
+
+/* Returns whether the incident has become trusted: what trusted sources say is enough by itself. */
+static gboolean
+weigh_trusted (Incident *incident, const VmftAlarm *alarm, const VmftIncidentRecord *record)
+{
+  if (!record->trusted || !weigh (&incident->trusted, alarm, record) || incident->public.trusted)
+    return FALSE;
+  incident->public.trusted = TRUE;
+  return TRUE;
 }
 
 static void
@@ -378,12 +405,12 @@ add_copy (VmftIncidentBook *self, const VmftAlarm *alarm, const VmftIncidentReco
 {
   Incident *incident = find (self, alarm, record->now_us);
 
-  if (incident && incident->public.state != VMFT_INCIDENT_CLEARED && record->trusted &&
-      !incident->public.trusted)
-    {
-      incident->public.trusted = TRUE;
-      announce (self, incident, record->now_us);
-    }
+  if (!incident || incident->public.state == VMFT_INCIDENT_CLEARED)
+    return FALSE;
+  if (weigh_trusted (incident, alarm, record))
+    announce (self, incident, record->now_us);
+  else
+    incident->dirty = TRUE;
   return FALSE;
 }
 
@@ -400,15 +427,14 @@ vmft_incident_book_add (VmftIncidentBook *self, VmftAlarm *alarm, const VmftInci
   incident = find_or_open (self, alarm, record->now_us, &changed);
   public = &incident->public;
   absorb (incident, alarm, record);
-  complete = weigh (incident, alarm, record);
+  complete = weigh (&incident->evidence, alarm, record);
   if (complete && public->state == VMFT_INCIDENT_SUSPECTED)
     {
       public->state = VMFT_INCIDENT_CONFIRMED;
       public->confirmed_us = alarm->time_us;
       changed = TRUE;
     }
-  changed |= record->trusted && !public->trusted;
-  public->trusted |= record->trusted;
+  changed |= weigh_trusted (incident, alarm, record);
   changed |= public->backlog && !alarm->backlog;
   public->backlog &= alarm->backlog;
 

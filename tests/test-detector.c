@@ -380,6 +380,30 @@ test_provenance (void)
   g_assert_cmpuint (incident->n_alarms, ==, 1);
 }
 
+/* A forger completes what the kernel began: confirmed, but not trusted. */
+static void
+test_forged_evidence (void)
+{
+  g_autoptr (Bench) bench = bench_new ();
+  VmftLine line = make_line (bench, "I/O error, dev sda, sector 8 op 0x0:(READ)");
+  const VmftIncident *incident;
+
+  line.trust = VMFT_TRUST_KERNEL;
+  feed_line (bench, &line, "kmsg");
+  pass_time (bench, 6);
+  feed (bench, "I/O error, dev sda, sector 9 op 0x0:(READ)");
+  feed (bench, "Buffer I/O error on dev sda, logical block 7, async page read");
+  incident = vmft_detector_lookup_incident (bench->detector, bench->incident_id);
+  g_assert_cmpint (incident->state, ==, VMFT_INCIDENT_CONFIRMED);
+  g_assert_false (incident->trusted);
+  restart (bench);
+  pass_time (bench, 6);
+  line.arrival_us = line.time_us = vmft_clock_real_us (bench->clock);
+  feed_line (bench, &line, "kmsg");
+  incident = vmft_detector_lookup_incident (bench->detector, bench->incident_id);
+  g_assert_true (incident->trusted);
+}
+
 /* The same record by two ways is one record of evidence. */
 static void
 test_copies_are_no_evidence (void)
@@ -663,6 +687,7 @@ main (int argc, char **argv)
   g_test_add_func ("/detector/learning-ends", test_learning_ends);
   g_test_add_func ("/detector/provenance", test_provenance);
   g_test_add_func ("/detector/copies-are-no-evidence", test_copies_are_no_evidence);
+  g_test_add_func ("/detector/forged-evidence", test_forged_evidence);
   g_test_add_func ("/detector/flood", test_flood);
   g_test_add_func ("/detector/many-loci", test_many_loci);
   g_test_add_func ("/detector/hostile-lines", test_hostile_lines);
