@@ -5,39 +5,12 @@
 #include "vmft-domain-xml.h"
 #include "vmft-libvirt-call.h"
 #include "vmft-migration-outcome.h"
+#include "vmft-resident.h"
 
 #include <string.h>
 
 #define SYSFS "/sys"
 #define PROC  "/proc"
-
-/* anonymous memory of a QEMU 7.2 with an idle guest beyond the guest's own pages, measured on the testbed */
-#define QEMU_SHARE_KVM_BYTES (G_GUINT64_CONSTANT (16) << 20)
-#define QEMU_SHARE_TCG_BYTES (G_GUINT64_CONSTANT (32) << 20)
-
-static guint64
-status_field (const char *status, const char *name)
-{
-  const char *line = strstr (status, name);
-
-  return line != NULL ? g_ascii_strtoull (line + strlen (name), NULL, 10) * 1024 : 0;
-}
-
-guint64
-vmft_resident_bytes (const char *proc, int pid, gboolean kvm)
-{
-  g_autofree char *path = g_strdup_printf ("%s/%d/status", proc, pid);
-  g_autofree char *status = NULL;
-  guint64 share_bytes = kvm ? QEMU_SHARE_KVM_BYTES : QEMU_SHARE_TCG_BYTES;
-  guint64 bytes = 0;
-
-  if (pid <= 0 || !g_file_get_contents (path, &status, NULL, NULL))
-    return 0;
-  /* file-backed pages are QEMU's code; guest RAM is anonymous, shared memory or huge pages */
-  bytes = status_field (status, "\nRssAnon:") + status_field (status, "\nRssShmem:") +
-          status_field (status, "\nVmSwap:") + status_field (status, "\nHugetlbPages:");
-  return bytes > share_bytes ? bytes - share_bytes : bytes;
-}
 
 static int
 read_pid (const char *name)
@@ -163,7 +136,7 @@ static void
 look_at_process (VmftVm *vm)
 {
   vm->qemu_pid = vm->running ? read_pid (vm->name) : 0;
-  vm->resident_bytes = vmft_resident_bytes (PROC, vm->qemu_pid, vm->kvm);
+  vm->resident_bytes = vmft_resident_bytes (PROC, vm->qemu_pid, vm->kvm, vm->memory_bytes);
   if (vm->resident_bytes > vm->memory_bytes)
     vm->resident_bytes = vm->memory_bytes;
 }

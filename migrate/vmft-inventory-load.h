@@ -25,13 +25,4 @@ GPtrArray *vmft_inventory_load (virConnectPtr connection,
 /** vmft_path_is_below: @directories: (nullable). Returns: whether @path is one of @directories or lies below one. */
 gboolean vmft_path_is_below (const char *path, const char *const *directories);
 
-/**
- * vmft_resident_bytes:
- * @proc: "/proc"
- * @kvm: QEMU's own share is larger under TCG, which keeps its translated code in anonymous memory
- *
- * Returns: guest memory that QEMU process @pid holds, in RAM or in swap, without QEMU's own share; 0 when unknown.
- */
-guint64 vmft_resident_bytes (const char *proc, int pid, gboolean kvm);
-
 G_END_DECLS

@@ -4,6 +4,7 @@
 #include "vmft-common.h"
 #include "vmft-domain-xml.h"
 #include "vmft-inventory-load.h"
+#include "vmft-resident.h"
 #include "vmft-inventory.h"
 #include "vmft-libvirt-call.h"
 #include "vmft-migrate.h"
@@ -289,11 +290,46 @@ test_resident (void)
   g_mkdir (dir, 0700);
   g_assert_true (g_file_set_contents (file, status, -1, NULL));
   /* 300 MiB in memory and 100 in swap, less QEMU's own */
-  g_assert_cmpuint (vmft_resident_bytes (proc, 42, TRUE), ==, (guint64) (400 - 16) << 20);
-  g_assert_cmpuint (vmft_resident_bytes (proc, 42, FALSE), ==, (guint64) (400 - 32) << 20);
-  g_assert_cmpuint (vmft_resident_bytes (proc, 43, TRUE), ==, 0);
-  g_assert_cmpuint (vmft_resident_bytes (proc, 0, TRUE), ==, 0);
+  g_assert_cmpuint (vmft_resident_bytes (proc, 42, TRUE, 0), ==, (guint64) (400 - 16) << 20);
+  g_assert_cmpuint (vmft_resident_bytes (proc, 42, FALSE, 0), ==, (guint64) (400 - 32) << 20);
+  g_assert_cmpuint (vmft_resident_bytes (proc, 43, TRUE, 0), ==, 0);
+  g_assert_cmpuint (vmft_resident_bytes (proc, 0, TRUE, 0), ==, 0);
   g_unlink (file);
+  g_rmdir (dir);
+  g_rmdir (proc);
+}
+
+/* The RAM's own mapping is counted, not the code that TCG made, nor the heap, nor a thread's reserve. */
+static void
+test_resident_mapping (void)
+{
+  const guint64 mib = 1 << 20;
+  g_autofree char *proc = g_dir_make_tmp ("vmft-proc-XXXXXX", NULL);
+  g_autofree char *dir = g_build_filename (proc, "42", NULL);
+  g_autofree char *status = g_build_filename (dir, "status", NULL);
+  g_autofree char *smaps = g_build_filename (dir, "smaps", NULL);
+  const char *maps =
+      "5627b2f32000-5627b3e29000 rw-p 00000000 00:00 0                          [heap]\n"
+      "Size:              15324 kB\nRss:                4096 kB\nSwap:                  0 kB\n"
+      "7f3d1bc00000-7f3d2bc02000 rw-p 00000000 00:00 0 \n"
+      "Size:             262152 kB\nRss:              122880 kB\nPss:              122880 kB\n"
+      "Swap:               1024 kB\nSwapPss:               0 kB\n"
+      "7f3d3c000000-7f3d7bfff000 rwxp 00000000 00:00 0 \n"
+      "Size:            1048572 kB\nRss:               40960 kB\nSwap:                  0 kB\n"
+      "7f3d80000000-7f3dc0000000 ---p 00000000 00:00 0 \n"
+      "Size:            1048576 kB\nRss:                   0 kB\nSwap:                  0 kB\n";
+
+  g_mkdir (dir, 0700);
+  g_assert_true (g_file_set_contents (status, "Name:\tqemu\nRssAnon:\t  180000 kB\n", -1, NULL));
+  g_assert_true (g_file_set_contents (smaps, maps, -1, NULL));
+  g_assert_cmpuint (vmft_resident_bytes (proc, 42, FALSE, 256 * mib), ==, 121 * mib);
+  /* no mapping is as large as the RAM is said to be: the whole process less QEMU's usual share */
+  g_assert_cmpuint (vmft_resident_bytes (proc, 42, FALSE, 512 * mib), ==, 180000 * 1024 - 32 * mib);
+  /* of a large one the page tables are not walked */
+  g_assert_true (g_file_set_contents (status, "Name:\tqemu\nRssAnon:\t  5242880 kB\n", -1, NULL));
+  g_assert_cmpuint (vmft_resident_bytes (proc, 42, TRUE, 256 * mib), ==, (5120 - 16) * mib);
+  g_unlink (status);
+  g_unlink (smaps);
   g_rmdir (dir);
   g_rmdir (proc);
 }
@@ -422,6 +458,7 @@ main (int argc, char **argv)
   g_test_add_func ("/domain-needs/parse", test_needs);
   g_test_add_func ("/capabilities/modes-of-qemu", test_modes_of_qemu);
   g_test_add_func ("/inventory/resident", test_resident);
+  g_test_add_func ("/inventory/resident-mapping", test_resident_mapping);
   g_test_add_func ("/inventory/path-below", test_path_below);
   g_test_add_func ("/inventory/test-driver", test_hypervisor_on_test_driver);
   g_test_add_func ("/hypervisor/migrate-without-connection", test_migrate_without_connection);
