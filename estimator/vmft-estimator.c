@@ -70,23 +70,32 @@ lookup_pair (VmftEstimator *self, const char *destination)
   return g_hash_table_lookup (self->pairs, destination != NULL ? destination : TYPICAL);
 }
 
-static void
-learn_vm (VmftEstimator *self, const VmftForecast *forecast)
+static VmMemory *
+get_vm_memory (VmftEstimator *self, const char *uuid)
 {
-  VmMemory *memory = g_hash_table_lookup (self->vms, forecast->uuid);
-  /* only where hardly anything was sent twice do the bytes tell the volume */
-  gboolean clean = forecast->mode == VMFT_MODE_POSTCOPY || forecast->bytes < 1.03 * forecast->volume_bytes;
+  VmMemory *memory = g_hash_table_lookup (self->vms, uuid);
 
-  if (!forecast->completed || forecast->actual_bytes <= 0.0 || forecast->volume_bytes <= 0.0)
-    return;
   if (memory == NULL)
     {
       if (g_hash_table_size (self->vms) >= MAX_VMS)
         g_hash_table_remove_all (self->vms);
       memory = g_new0 (VmMemory, 1);
-      g_hash_table_insert (self->vms, g_strdup (forecast->uuid), memory);
+      g_hash_table_insert (self->vms, g_strdup (uuid), memory);
     }
-  if (clean && forecast->iterations <= 4 && forecast->storage_s <= 0.0)
+  return memory;
+}
+
+static void
+learn_vm (VmftEstimator *self, const VmftForecast *forecast)
+{
+  /* only where hardly anything was sent twice do the bytes tell the volume */
+  gboolean clean = forecast->mode == VMFT_MODE_POSTCOPY || forecast->bytes < 1.03 * forecast->volume_bytes;
+  VmMemory *memory;
+
+  if (forecast->actual_bytes <= 0.0 || forecast->volume_bytes <= 0.0)
+    return;
+  memory = get_vm_memory (self, forecast->uuid);
+  if (forecast->completed && clean && forecast->iterations <= 4 && forecast->storage_s <= 0.0)
     {
       double error = log (forecast->actual_bytes / forecast->volume_bytes);
 
@@ -290,7 +299,11 @@ vmft_estimator_begin_job (VmftEstimator *self,
   return TRUE;
 }
 
-/* c that makes the model send what was sent, by bisection; 0 when the job says nothing about it. */
+/* A job that was stopped after so many passes of its memory would have ended, had the pages shrunk enough. */
+#define STOPPED_PASSES 3.0
+
+/* c that makes the model send what was sent, by bisection; 0 when the job says nothing about it. For a job that was
+ * stopped while it did not end: between the least c that does not and no gain at all. */
 static double
 solve_xbzrle_factor (const OpenJob *job, const VmftJobOutcome *outcome)
 {
@@ -301,8 +314,10 @@ solve_xbzrle_factor (const OpenJob *job, const VmftJobOutcome *outcome)
                          .rate_scale = 1.0,
                          .first_bytes = job->forecast->volume_bytes };
 
-  if (job->forecast->mode != VMFT_MODE_XBZRLE || job->load.memory_bytes <= 0.0 || !outcome->completed ||
-      outcome->bytes <= 0.0 || outcome->iterations < 4)
+  if (job->forecast->mode != VMFT_MODE_XBZRLE || job->load.memory_bytes <= 0.0 || outcome->bytes <= 0.0 ||
+      outcome->iterations < 4)
+    return 0.0;
+  if (!outcome->completed && outcome->bytes < STOPPED_PASSES * job->forecast->volume_bytes)
     return 0.0;
   input.bandwidth_bps = outcome->bytes / MAX (0.1, outcome->total_s - VMFT_LINK_DEFAULT.startup_s);
   for (guint i = 0; i < 12; i++)
@@ -311,11 +326,13 @@ solve_xbzrle_factor (const OpenJob *job, const VmftJobOutcome *outcome)
 
       input.xbzrle_factor = 0.5 * (low + high);
       vmft_run_simulate (&run, &input);
-      if (run.converged && run.bytes < outcome->bytes)
+      if (run.converged && (run.bytes < outcome->bytes || !outcome->completed))
         low = input.xbzrle_factor;
       else
         high = input.xbzrle_factor;
     }
+  if (!outcome->completed)
+    low = 1.0;
   return CLAMP (0.5 * (low + high), 0.02, 1.0);
 }
 

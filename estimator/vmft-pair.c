@@ -6,7 +6,7 @@
 #define MAX_JOBS        64
 #define PRIOR_SIGMA     0.35
 #define OPERATOR_SIGMA  0.2
-#define STARTUP_SIGMA_S 0.15
+#define STARTUP_SIGMA_S 0.6  /* a busy host takes a second or two to start the other end's QEMU */
 #define JOB_SIGMA       0.05 /* scatter of jobs over one link; what a first few jobs are judged by */
 #define JOB_PRIOR       4.0
 #define HUBER           2.5

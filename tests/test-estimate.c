@@ -462,6 +462,30 @@ test_xbzrle_factor_is_learnt (void)
   g_assert_cmpfloat (after.bytes, <, 0.95 * before.bytes);
 }
 
+/* A job that was stopped because it did not end says that this guest's pages do not shrink. */
+static void
+test_xbzrle_without_gain_is_learnt (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (VmftStore) store = vmft_memory_store_new ();
+  g_autoptr (VmftEstimator) estimator = vmft_estimator_new (store, &error);
+  VmftLoad load = load_of (1024, 600, 170, 256);
+  VmftJobOutcome outcome = { .total_s = 60.0, .bytes = 6000 * MIB, .iterations = 20, .verdict = "aborted" };
+  VmftEstimate before, after;
+  VmftLink link;
+  guint64 id;
+
+  vmft_estimator_set_link (estimator, "B", 113 * MIB);
+  vmft_estimator_get_link (estimator, "B", 0, 1, &link);
+  vmft_estimator_estimate (estimator, "B", &load, &link, VMFT_MODE_XBZRLE, &before);
+  g_assert_cmpfloat (before.p_converge, >, 0.5);
+  g_assert_true (vmft_estimator_begin_job (estimator, NOW, "vm", "B", &load, &link, &before, &id, &error));
+  g_assert_true (vmft_estimator_end_job (estimator, NOW, id, &outcome, &error));
+  vmft_estimator_get_link (estimator, "B", 0, 1, &link);
+  vmft_estimator_estimate (estimator, "B", &load, &link, VMFT_MODE_XBZRLE, &after);
+  g_assert_cmpfloat (after.p_converge, <, 0.5);
+}
+
 static void
 test_bad_outcomes (void)
 {
@@ -515,6 +539,7 @@ main (int argc, char **argv)
   g_test_add_func ("/estimator/sharing", test_sharing_is_learnt_from);
   g_test_add_func ("/estimator/stopped-jobs-are-censored", test_stopped_jobs_are_censored);
   g_test_add_func ("/estimator/xbzrle-factor-is-learnt", test_xbzrle_factor_is_learnt);
+  g_test_add_func ("/estimator/xbzrle-without-gain-is-learnt", test_xbzrle_without_gain_is_learnt);
   g_test_add_func ("/estimator/bad-outcomes", test_bad_outcomes);
   return g_test_run ();
 }
