@@ -26,6 +26,7 @@ static guint signals[N_SIGNALS];
 static void
 on_alarm (GVariant *record, gpointer user_data)
 {
+  vmft_history_note_alarm (((VmftDaemon *) user_data)->history, record);
   g_signal_emit (user_data, signals[SIGNAL_ALARM], 0, record);
 }
 

@@ -10,6 +10,11 @@
 #define MEMORY_MS   1000
 #define SMOOTHING_S 10.0
 
+/* Pressure is gone when so much of the memory is available, and what the trend takes in the time that the history of
+ * such hosts gives (DESIGN 4.2: 5 minutes at the median) is there as well. */
+#define RESERVE_SHARE 0.1
+#define TREND_S       300.0
+
 struct _VmftFacts
 {
   VmftClock *clock;
@@ -22,6 +27,8 @@ struct _VmftFacts
   gboolean reading;
   GStrv system_devices; /* (nullable): until they have been read once */
   GStrv locus_devices;  /* (nullable): of the last vmft_facts_get() */
+  double total_bytes;
+  double available_bytes;
   double free_bytes;
   double decline_bps;
   gint64 memory_us;
@@ -154,7 +161,9 @@ read_memory (gpointer user_data)
 
   if (!g_file_get_contents (file, &text, NULL, NULL))
     return G_SOURCE_CONTINUE;
-  free_bytes = meminfo_bytes (text, "MemAvailable:") + meminfo_bytes (text, "SwapFree:");
+  self->total_bytes = meminfo_bytes (text, "MemTotal:");
+  self->available_bytes = meminfo_bytes (text, "MemAvailable:");
+  free_bytes = self->available_bytes + meminfo_bytes (text, "SwapFree:");
   passed_s = (double) (now_us - self->memory_us) / G_USEC_PER_SEC;
   if (self->memory_us != 0 && passed_s > 0.0)
     {
@@ -171,6 +180,15 @@ vmft_facts_get_decline_bps (VmftFacts *self, double *free_bytes)
 {
   *free_bytes = self->free_bytes;
   return MAX (self->decline_bps, 0.0);
+}
+
+/* What must go before memory suffices; 0 when there is enough, or nobody knows. */
+static double
+deficit_bytes (VmftFacts *self)
+{
+  double wanted = RESERVE_SHARE * self->total_bytes + TREND_S * MAX (self->decline_bps, 0.0);
+
+  return self->total_bytes > 0.0 ? MAX (wanted - self->available_bytes, 0.0) : 0.0;
 }
 
 /* --- life --- */
@@ -236,7 +254,9 @@ devices_upon (VmftFacts *self, const char *device, gboolean *known)
 void
 vmft_facts_get (VmftFacts *self, const VmftLocus *locus, VmftHostFacts *facts)
 {
-  *facts = (VmftHostFacts){ .system_devices = self->system_devices, .free_bytes = self->free_bytes };
+  *facts = (VmftHostFacts){ .system_devices = self->system_devices,
+                            .free_bytes = self->free_bytes,
+                            .pressure_deficit_bytes = deficit_bytes (self) };
   g_clear_pointer (&self->locus_devices, g_strfreev);
   if (locus->kind != VMFT_LOCUS_BLOCK)
     {

@@ -29,7 +29,8 @@ void vmft_facts_start (VmftFacts *self);
 /**
  * vmft_facts_get:
  * @locus: of the incident
- * @facts: (out): for #VmftPolicyInput, valid until the next call
+ * @facts: (out): for #VmftPolicyInput, valid until the next call. The deficit is what is missing to a tenth of the
+ *   memory plus what the present decline takes in five minutes.
  */
 void vmft_facts_get (VmftFacts *self, const VmftLocus *locus, VmftHostFacts *facts);
 

@@ -76,6 +76,22 @@ vmft_history_note_incident (VmftHistory *self, const VmftIncident *incident)
     note_end (self, incident, incident->cleared_us, TRUE);
 }
 
+void
+vmft_history_note_alarm (VmftHistory *self, GVariant *alarm)
+{
+  static const char *const failures[] = { "device-offlined", "readonly-remount", "oom-kill-vm", NULL };
+  const char *family = vmft_dict_string (alarm, "family");
+  const VmftIncident *incident;
+
+  if (family == NULL || !g_strv_contains (failures, family) || vmft_dict_boolean (alarm, "drill", FALSE) ||
+      vmft_dict_boolean (alarm, "backlog", FALSE))
+    return;
+  incident =
+      vmft_detector_lookup_incident (self->detector, (guint64) vmft_dict_int64 (alarm, "incident_id", 0));
+  if (incident != NULL && incident->state == VMFT_INCIDENT_CONFIRMED)
+    note_end (self, incident, vmft_dict_int64 (alarm, "time_us", 0), FALSE);
+}
+
 static void
 note_failure (VmftHistory *self, VmftTime failed_us)
 {

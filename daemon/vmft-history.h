@@ -21,6 +21,15 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (VmftHistory, vmft_history_free)
 /** vmft_history_note_incident: a cleared incident, unless benign or a drill, was watched for so long without a failure. */
 void vmft_history_note_incident (VmftHistory *self, const VmftIncident *incident);
 
+/**
+ * vmft_history_note_alarm:
+ * @alarm: record of an alarm
+ *
+ * When the line itself says that what the incident announced has come (a device offlined, a file system remounted
+ * read-only, a VM's QEMU killed for want of memory), its time is the moment of failure.
+ */
+void vmft_history_note_alarm (VmftHistory *self, GVariant *alarm);
+
 /** vmft_history_note_vm_failed: a VM of this host failed: what every open confirmed incident had announced. */
 void vmft_history_note_vm_failed (VmftHistory *self, const char *uuid, const char *reason);
 

@@ -288,6 +288,32 @@ test_old_lines_move_nothing (void)
   g_assert_cmpuint (story_count_on (s, "a"), ==, N_VMS);
 }
 
+/* A file system that the kernel takes away is the failure that its disk's errors announced: one record an incident,
+ * whatever else fails after it. */
+static void
+test_kernel_says_failed (void)
+{
+  g_autoptr (Story) s = new_story ("advise", VMFT_TRUST_KERNEL, NULL);
+  g_autoptr (GVariant) leads = NULL;
+  g_autoptr (GVariant) lead = NULL;
+
+  story_run_up (s);
+  story_say_fault (s, 1.0);
+  story_say (s, 31.0, "EXT4-fs (sda1): Remounting filesystem read-only");
+  story_advance (s, 10.0);
+  leads = g_variant_ref_sink (vmft_lead_model_export (vmft_daemon_get_leads (s->daemon)));
+  g_assert_cmpuint (g_variant_n_children (leads), ==, 0);
+  g_clear_pointer (&leads, g_variant_unref);
+
+  story_advance (s, 30.0);
+  vmft_daemon_note_silence (s->daemon, vmft_clock_real_us (s->clock));
+  leads = g_variant_ref_sink (vmft_lead_model_export (vmft_daemon_get_leads (s->daemon)));
+  g_assert_cmpuint (g_variant_n_children (leads), ==, 1);
+  lead = g_variant_get_child_value (leads, 0);
+  g_assert_false (vmft_dict_boolean (lead, "censored", TRUE));
+  g_assert_cmpfloat_with_epsilon (vmft_dict_double (lead, "lead_s", 0.0), 30.0, 0.5);
+}
+
 static void
 test_same_seed_same_story (void)
 {
@@ -331,6 +357,7 @@ main (int argc, char **argv)
   g_test_add_func ("/daemon-sim/store-takes-no-more", test_store_takes_no_more);
   g_test_add_func ("/daemon-sim/incident-clears", test_incident_clears);
   g_test_add_func ("/daemon-sim/old-lines", test_old_lines_move_nothing);
+  g_test_add_func ("/daemon-sim/kernel-says-failed", test_kernel_says_failed);
   g_test_add_func ("/daemon-sim/same-seed-same-story", test_same_seed_same_story);
   return g_test_run ();
 }
