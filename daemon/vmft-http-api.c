@@ -124,16 +124,29 @@ vmft_http_set_page (SoupServerMessage *message, const char *path)
   soup_server_message_set_response (message, part->type, SOUP_MEMORY_COPY, data, size);
 }
 
-static GVariant *
-get_records (const char *name, guint limit, const VmftHttpView *view, gpointer user_data)
+/* a view may give a floating record or a reference of its own */
+static char *
+to_json (GVariant *value)
 {
-  GVariant *(*const functions[]) (
-      guint, gpointer) = { NULL, view->incidents, view->plans, view->migrations, view->vms, view->history };
+  g_autoptr (GVariant) held = g_variant_take_ref (value);
 
-  for (gsize i = 1; i < G_N_ELEMENTS (collections); i++)
-    if (strcmp (collections[i], name) == 0)
-      return functions[i](limit, user_data);
-  return view->status (user_data);
+  return vmft_json_from_variant (held, FALSE);
+}
+
+static char *
+get_json (const char *name, guint limit, const VmftHttpView *view, gpointer user_data)
+{
+  if (strcmp (name, "incidents") == 0)
+    return to_json (view->incidents (limit, user_data));
+  if (strcmp (name, "plans") == 0)
+    return to_json (view->plans (limit, user_data));
+  if (strcmp (name, "migrations") == 0)
+    return to_json (view->migrations (limit, user_data));
+  if (strcmp (name, "history") == 0)
+    return to_json (view->history (limit, user_data));
+  if (strcmp (name, "vms") == 0)
+    return view->vms (user_data);
+  return to_json (view->status (user_data));
 }
 
 void
@@ -144,7 +157,6 @@ vmft_http_set_records (SoupServerMessage *message,
                        gpointer user_data)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (GVariant) records = NULL;
   g_autofree char *json = NULL;
   guint limit = LIMIT_DEFAULT;
 
@@ -153,9 +165,7 @@ vmft_http_set_records (SoupServerMessage *message,
       vmft_http_set_text (message, SOUP_STATUS_BAD_REQUEST, "%s", error->message);
       return;
     }
-  /* a view may give a floating record or a reference of its own */
-  records = g_variant_take_ref (get_records (find_collection (path), limit, view, user_data));
-  json = vmft_json_from_variant (records, FALSE);
+  json = get_json (find_collection (path), limit, view, user_data);
   soup_server_message_set_status (message, SOUP_STATUS_OK, NULL);
   soup_server_message_set_response (message, "application/json", SOUP_MEMORY_TAKE, json, strlen (json));
   json = NULL;

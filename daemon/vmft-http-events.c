@@ -228,6 +228,12 @@ vmft_http_events_publish (VmftHttpEvents *self, const char *event, GVariant *rec
     return;
   /* JSON on one line has no newline that could end the event early: they are escaped in strings */
   json = vmft_json_from_variant (held, FALSE);
+  if (strlen (json) > self->queue_bytes / 4)
+    {
+      /* too large for a stream that is bounded: the client knows what to ask for */
+      g_free (json);
+      json = g_strdup_printf ("{\"id\":%" G_GINT64_FORMAT "}", vmft_dict_int64 (held, "id", 0));
+    }
   text = g_strdup_printf ("event: %s\nid: %" G_GUINT64_FORMAT "\ndata: %s\n\n", event, self->last_id, json);
   bytes = g_bytes_new_take (text, strlen (text));
   send_to_all (self, bytes);

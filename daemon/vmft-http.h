@@ -14,7 +14,7 @@ G_BEGIN_DECLS
  * @incidents: `aa{sv}`: open ones and those of the last 24 h
  * @plans: `aa{sv}`: newest first
  * @migrations: `aa{sv}`: running ones
- * @vms: `aa{sv}`
+ * @vms: (transfer full): JSON, an array of records
  * @history: `aa{sv}`: ended migrations, newest first
  * @metrics: (nullable): adds its own to the page
  */
@@ -24,7 +24,7 @@ typedef struct
   GVariant *(*incidents) (guint limit, gpointer user_data);
   GVariant *(*plans) (guint limit, gpointer user_data);
   GVariant *(*migrations) (guint limit, gpointer user_data);
-  GVariant *(*vms) (guint limit, gpointer user_data);
+  char *(*vms) (gpointer user_data);
   GVariant *(*history) (guint limit, gpointer user_data);
   void (*metrics) (VmftMetrics *metrics, gpointer user_data);
 } VmftHttpView;

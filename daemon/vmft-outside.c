@@ -5,12 +5,14 @@
 #include "vmft-heartbeat.h"
 #include "vmft-http-auth.h"
 #include "vmft-http.h"
+#include "vmft-view-vms.h"
 #include "vmft-view.h"
 
 struct _VmftOutside
 {
   VmftDaemon *daemon;
   VmftView *view;
+  VmftViewVms *vms;
   VmftHttp *http;           /* (nullable) */
   VmftHeartbeat *heartbeat; /* (nullable) */
   VmftAlerts *alerts;
@@ -57,10 +59,10 @@ show_history (guint limit, gpointer user_data)
   return vmft_view_list_migrations (((VmftOutside *) user_data)->view, limit, FALSE);
 }
 
-static GVariant *
-show_vms (guint limit, gpointer user_data)
+static char *
+show_vms (gpointer user_data)
 {
-  return vmft_daemon_list_vms (((VmftOutside *) user_data)->daemon);
+  return vmft_view_vms_to_json (((VmftOutside *) user_data)->vms);
 }
 
 static void
@@ -69,6 +71,7 @@ show_metrics (VmftMetrics *metrics, gpointer user_data)
   VmftOutside *self = user_data;
 
   vmft_view_add_metrics (self->view, metrics);
+  vmft_view_vms_add_metrics (self->vms, metrics);
   vmft_alerts_add_metrics (self->alerts, metrics);
   if (self->heartbeat != NULL)
     vmft_heartbeat_add_metrics (self->heartbeat, metrics);
@@ -370,6 +373,7 @@ vmft_outside_new (VmftDaemon *daemon, GError **error)
 
   self->daemon = g_object_ref (daemon);
   self->view = vmft_view_new (daemon);
+  self->vms = vmft_view_vms_new (daemon);
   remember_vms (self);
   if (incidents != NULL)
     remember (self->raised, incidents);
@@ -411,6 +415,7 @@ vmft_outside_free (VmftOutside *self)
     g_signal_handlers_disconnect_by_data (self->heartbeat, self);
   g_clear_object (&self->heartbeat);
   g_clear_pointer (&self->alerts, vmft_alerts_free);
+  g_clear_pointer (&self->vms, vmft_view_vms_free);
   g_clear_pointer (&self->view, vmft_view_free);
   g_clear_object (&self->daemon);
   g_hash_table_unref (self->raised);

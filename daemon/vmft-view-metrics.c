@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "vmft-view.h"
 
+#define INCIDENTS_SHOWN 100
+
 /** One number of a record, under a name of its own. */
 typedef struct
 {
@@ -114,12 +116,17 @@ add_sources (VmftMetrics *metrics, GVariant *input)
 /* --- incidents --- */
 
 static void
-add_incident_metric (VmftMetrics *metrics, GVariant *incidents, const char *key, const char *p)
+add_incident_metric (VmftMetrics *metrics,
+                     VmftDaemon *daemon,
+                     GVariant *incidents,
+                     const char *key,
+                     const char *p)
 {
   for (gsize i = 0; i < g_variant_n_children (incidents); i++)
     {
       g_autoptr (GVariant) incident = g_variant_get_child_value (incidents, i);
-      g_autoptr (GVariant) lead = g_variant_lookup_value (incident, "lead", G_VARIANT_TYPE_VARDICT);
+      GVariant *found = vmft_daemon_describe_lead (daemon, (guint64) vmft_dict_int64 (incident, "id", 0));
+      g_autoptr (GVariant) lead = found ? g_variant_ref_sink (found) : NULL;
       g_autofree char *id = g_strdup_printf ("%" G_GINT64_FORMAT, vmft_dict_int64 (incident, "id", 0));
       const char *class = vmft_dict_string (incident, "class");
       const char *locus = vmft_dict_string (incident, "locus");
@@ -136,70 +143,32 @@ add_incident_metric (VmftMetrics *metrics, GVariant *incidents, const char *key,
 }
 
 static void
-add_incidents (VmftMetrics *metrics, GVariant *incidents)
+add_incidents (VmftMetrics *metrics, VmftDaemon *daemon, GVariant *incidents)
 {
   vmft_metrics_gauge (metrics, "vmft_incident_lead_seconds",
                       "Lead time left of an open incident, at the percentile p.");
-  add_incident_metric (metrics, incidents, "p10_s", "10");
-  add_incident_metric (metrics, incidents, "p50_s", "50");
-  add_incident_metric (metrics, incidents, "p90_s", "90");
+  add_incident_metric (metrics, daemon, incidents, "p10_s", "10");
+  add_incident_metric (metrics, daemon, incidents, "p50_s", "50");
+  add_incident_metric (metrics, daemon, incidents, "p90_s", "90");
   vmft_metrics_gauge (metrics, "vmft_incident_failure_probability_ratio",
                       "Probability that the failure an open incident announces comes.");
-  add_incident_metric (metrics, incidents, "p_fails", NULL);
-}
-
-/* --- VMs --- */
-
-static void
-add_estimates (VmftMetrics *metrics, const char *vm, GVariant *destination)
-{
-  g_autoptr (GVariant) estimates =
-      g_variant_lookup_value (destination, "estimates", G_VARIANT_TYPE ("aa{sv}"));
-
-  for (gsize i = 0; estimates != NULL && i < g_variant_n_children (estimates); i++)
-    {
-      g_autoptr (GVariant) estimate = g_variant_get_child_value (estimates, i);
-
-      if (!vmft_dict_boolean (estimate, "possible", FALSE))
-        continue;
-      vmft_metrics_add (metrics, vmft_dict_double (estimate, "total_p90_s", 0.0), "vm", vm, "destination",
-                        vmft_dict_string (destination, "destination"), "mode",
-                        vmft_dict_string (estimate, "mode"), NULL);
-    }
-}
-
-static void
-add_vms (VmftMetrics *metrics, GVariant *vms)
-{
-  vmft_metrics_gauge (metrics, "vmft_vm_move_seconds",
-                      "Time to move a VM alone, estimated, at its 90th percentile.");
-  for (gsize i = 0; i < g_variant_n_children (vms); i++)
-    {
-      g_autoptr (GVariant) vm = g_variant_get_child_value (vms, i);
-      g_autoptr (GVariant) list = g_variant_lookup_value (vm, "destinations", G_VARIANT_TYPE ("aa{sv}"));
-
-      for (gsize j = 0; list != NULL && j < g_variant_n_children (list); j++)
-        {
-          g_autoptr (GVariant) destination = g_variant_get_child_value (list, j);
-
-          add_estimates (metrics, vmft_dict_string (vm, "name"), destination);
-        }
-    }
+  add_incident_metric (metrics, daemon, incidents, "p_fails", NULL);
 }
 
 void
 vmft_view_add_metrics (VmftView *self, VmftMetrics *metrics)
 {
+  const VmftQuery query = { .limit = INCIDENTS_SHOWN, .open = TRUE };
   VmftDaemon *daemon = vmft_view_get_daemon (self);
   g_autoptr (GVariant) status = g_variant_ref_sink (vmft_daemon_describe (daemon));
   g_autoptr (GVariant) detector = g_variant_lookup_value (status, "detector", G_VARIANT_TYPE_VARDICT);
   g_autoptr (GVariant) input = g_variant_lookup_value (status, "input", G_VARIANT_TYPE_VARDICT);
-  g_autoptr (GVariant) incidents = g_variant_ref_sink (vmft_view_list_incidents (self, 100));
-  g_autoptr (GVariant) vms = g_variant_ref_sink (vmft_daemon_list_vms (daemon));
+  GVariant *open = vmft_daemon_list_incidents (daemon, &query, NULL);
+  g_autoptr (GVariant) incidents = open ? g_variant_ref_sink (open) : NULL;
 
   add_status (metrics, status);
   add_detector (metrics, detector);
   add_sources (metrics, input);
-  add_incidents (metrics, incidents);
-  add_vms (metrics, vms);
+  if (incidents != NULL)
+    add_incidents (metrics, daemon, incidents);
 }

@@ -65,13 +65,52 @@ on_alarm (VmftDaemon *daemon, GVariant *record, VmftView *self)
     g_variant_unref (g_queue_pop_tail (&story->lines));
 }
 
+static GVariant *
+copy_members (GVariant *record, const char *const *members)
+{
+  g_auto (GVariantDict) dict = G_VARIANT_DICT_INIT (NULL);
+
+  for (; *members != NULL; members++)
+    {
+      g_autoptr (GVariant) value = g_variant_lookup_value (record, *members, NULL);
+
+      if (value != NULL)
+        g_variant_dict_insert_value (&dict, *members, value);
+    }
+  return g_variant_dict_end (&dict);
+}
+
+/* A plan for hundreds of VMs with every mode's estimate is megabytes; beside an incident the choices are enough. */
+static GVariant *
+shorten_plan (GVariant *plan)
+{
+  static const char *const members[] = { "id", "now_us", "verdict", "guard", "reason", "refusals", NULL };
+  static const char *const step_members[] = { "uuid",     "name",         "destination",
+                                              "mode",     "finish_p50_s", "finish_p90_s",
+                                              "p_arrive", "fits",         NULL };
+  g_autoptr (GVariant) steps = g_variant_lookup_value (plan, "steps", G_VARIANT_TYPE ("aa{sv}"));
+  g_autoptr (GVariant) head = g_variant_ref_sink (copy_members (plan, members));
+  g_auto (GVariantDict) dict = G_VARIANT_DICT_INIT (head);
+  GVariantBuilder builder;
+
+  g_variant_builder_init (&builder, G_VARIANT_TYPE ("aa{sv}"));
+  for (gsize i = 0; steps != NULL && i < g_variant_n_children (steps); i++)
+    {
+      g_autoptr (GVariant) step = g_variant_get_child_value (steps, i);
+
+      g_variant_builder_add_value (&builder, copy_members (step, step_members));
+    }
+  g_variant_dict_insert_value (&dict, "steps", g_variant_builder_end (&builder));
+  return g_variant_ref_sink (g_variant_dict_end (&dict));
+}
+
 static void
 on_plan (VmftDaemon *daemon, GVariant *record, VmftView *self)
 {
   Story *story = get_story (self, incident_of (record));
 
   g_clear_pointer (&story->plan, g_variant_unref);
-  story->plan = g_variant_ref (record);
+  story->plan = shorten_plan (record);
 }
 
 /* --- what was before this run --- */

@@ -33,10 +33,12 @@ get_migrations (guint limit, gpointer user_data)
   return get (user_data, "migrations");
 }
 
-static GVariant *
-get_vms (guint limit, gpointer user_data)
+static char *
+get_vms (gpointer user_data)
 {
-  return get (user_data, "vms");
+  g_autoptr (GVariant) vms = get (user_data, "vms");
+
+  return vmft_json_from_variant (vms, FALSE);
 }
 
 /* The only one that heeds the limit: enough to see that it arrives. */

@@ -361,6 +361,20 @@ test_many_clients (Fixture *f, gconstpointer token)
   g_assert_cmpint (spent_us / N_EVENTS, <, 50000);
 }
 
+/* What does not fit a client's queue is announced, and no reason to drop it. */
+static void
+test_large_event (Fixture *f, gconstpointer token)
+{
+  g_autoptr (GSocketConnection) connection = dial (f);
+  g_autofree char *head = talk (connection, SUBSCRIBE, "retry: 3000\n\n");
+  g_autofree char *line = g_strnfill (1 << 20, 'x');
+  g_autofree char *events = NULL;
+
+  vmft_http_publish (f->http, "plan", incident (12, line));
+  events = talk (connection, "", "}\n\n");
+  g_assert_cmpstr (events, ==, "event: plan\nid: 1\ndata: {\"id\":12}\n\n");
+}
+
 static void
 test_client_leaves (Fixture *f, gconstpointer token)
 {
@@ -393,6 +407,7 @@ main (int argc, char **argv)
   add ("/http/metrics", NULL, test_metrics);
   add ("/http/events", NULL, test_events);
   add ("/http/many-clients", NULL, test_many_clients);
+  add ("/http/large-event", NULL, test_large_event);
   add ("/http/client-leaves", NULL, test_client_leaves);
   g_test_add_func ("/http/refuses-to-start", test_refuses_to_start);
   return g_test_run ();
