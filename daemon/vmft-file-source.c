@@ -173,13 +173,16 @@ static gboolean
 on_idle (gpointer user_data)
 {
   Followed *followed = user_data;
-  g_autoptr (VmftFileSource) held = g_object_ref (followed->source);
+  VmftFileSource *self =
+      g_object_ref (followed->source); /* a handler may let go of it, and @followed with it */
+  gboolean more = FALSE;
 
-  for (guint i = 0; i < followed->readers->len; i++)
-    if (read_some (followed, g_ptr_array_index (followed->readers, i)))
-      return G_SOURCE_CONTINUE;
-  followed->idle_id = 0;
-  return G_SOURCE_REMOVE;
+  for (guint i = 0; !more && i < followed->readers->len; i++)
+    more = read_some (followed, g_ptr_array_index (followed->readers, i));
+  if (!more)
+    followed->idle_id = 0;
+  g_object_unref (self);
+  return more;
 }
 
 /* At default priority: taking turns with all else, so that no flood of requests can hold up an alarm. */

@@ -336,7 +336,6 @@ test_checkpoint (Fixture *f, gconstpointer data)
 static void
 test_second_writer_waits (Fixture *f, gconstpointer data)
 {
-  g_autoptr (GError) error = NULL;
   g_autoptr (VmftStore) store = open_store (f);
   g_autoptr (VmftStore) other = open_store (f);
 
