@@ -11,13 +11,26 @@ DEMO=$SOURCE_ROOT/testbed/demo
 OUTPUT=$(mktemp)
 TMPDIR=$(mktemp -d /tmp/vmft-demo-test.XXXXXX)
 export TMPDIR
-trap 'rm -rf "$OUTPUT" "$TMPDIR"' EXIT
+DEMO_PID=
+# However this test ends, the demonstration it runs in a session of its own ends before it, in its own orderly way.
+end() {
+  if [[ -n $DEMO_PID ]] && kill -s TERM -- "-$DEMO_PID" 2>/dev/null; then
+    wait "$DEMO_PID"
+  fi
+  rm -rf "$OUTPUT" "$TMPDIR"
+}
+trap end EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 
 # demonstration STATUS ARG...: must end with that status; what it left under TMPDIR and of processes is looked at
 demonstration() {
   local wanted=$1 status=0
   shift
-  "$DEMO" "$@" >"$OUTPUT" 2>&1 || status=$?
+  setsid "$DEMO" "$@" >"$OUTPUT" 2>&1 &
+  DEMO_PID=$!
+  wait "$DEMO_PID" || status=$?
+  DEMO_PID=
   if ((status != wanted)); then
     cat "$OUTPUT"
     fail "demo $*: status $status instead of $wanted"
@@ -64,14 +77,14 @@ expect_none_left
 
 step "Ctrl-C in the middle"
 env --default-signal=INT setsid "$DEMO" --recorded >"$OUTPUT" 2>&1 &
-pid=$!
-for _ in {1..1200}; do
+DEMO_PID=$!
+for _ in {1..3000}; do
   grep -q "^== replaying" "$OUTPUT" && break
-  kill -0 "$pid" 2>/dev/null || break
+  kill -0 "$DEMO_PID" 2>/dev/null || break
   sleep 0.1
 done
 expect_said "^== replaying"
-kill -s INT -- "-$pid"
-wait "$pid" && fail "an interrupted demo says that it succeeded"
+kill -s INT -- "-$DEMO_PID"
+wait "$DEMO_PID" && fail "an interrupted demo says that it succeeded"
 expect_none_left
 step "done"
