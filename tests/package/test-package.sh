@@ -46,6 +46,10 @@ dpkg -e vmft_*.deb "$work/control"
 grep -q '^/etc/vmft/vmftd.conf$' "$work/control/conffiles"
 grep -q systemd-sysusers "$work/control/postinst"
 dpkg -x vmft_*.deb "$work/tree"
+# a check reads what the configuration names, which is not installed here
+mkdir "$work/tree/etc/vmft/vmftd.conf.d"
+printf '[Detector]\nmodel=%s\nfamilies=%s\n' "$work/tree/usr/share/vmft/kernel-message.model" \
+  "$work/tree/usr/share/vmft/fault-families.conf" > "$work/tree/etc/vmft/vmftd.conf.d/test.conf"
 "$work/tree/usr/sbin/vmftd" --check-config -c "$work/tree/etc/vmft/vmftd.conf"
 "$work/tree/usr/bin/vmftctl" --version
 

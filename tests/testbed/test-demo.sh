@@ -11,6 +11,7 @@ DEMO=$SOURCE_ROOT/testbed/demo
 OUTPUT=$(mktemp)
 TMPDIR=$(mktemp -d /tmp/vmft-demo-test.XXXXXX)
 export TMPDIR
+MARK=VMFT_TEST_MARK=demo-$$ # in the environment of the demonstrations alone
 DEMO_PID=
 # However this test ends, the demonstration it runs in a session of its own ends before it, in its own orderly way.
 end() {
@@ -27,7 +28,7 @@ trap 'exit 143' TERM
 demonstration() {
   local wanted=$1 status=0
   shift
-  setsid "$DEMO" "$@" >"$OUTPUT" 2>&1 &
+  setsid env "$MARK" "$DEMO" "$@" >"$OUTPUT" 2>&1 &
   DEMO_PID=$!
   wait "$DEMO_PID" || status=$?
   DEMO_PID=
@@ -37,10 +38,10 @@ demonstration() {
   fi
 }
 
-# Every process of a demonstration inherits the test's TMPDIR; QEMU's environment is libvirt's, so it is told by its path.
+# Every process of a demonstration inherits the mark; QEMU's environment is libvirt's, so it is told by its path.
 left() {
-  env -u TMPDIR grep -lsz "^TMPDIR=$TMPDIR\$" /proc/[0-9]*/environ | grep -v "^/proc/$$/"
-  grep -lsa -- "$TMPDIR/" /proc/[0-9]*/cmdline
+  grep -lsz "^$MARK\$" /proc/[0-9]*/environ
+  grep -lsa -- "[/]${TMPDIR#/}/" /proc/[0-9]*/cmdline
   grep -F "$TMPDIR/" /proc/mounts
   find "$TMPDIR" -mindepth 1 -maxdepth 1
 }
@@ -76,7 +77,7 @@ expect_said "Plan: *advise"
 expect_none_left
 
 step "Ctrl-C in the middle"
-env --default-signal=INT setsid "$DEMO" --recorded >"$OUTPUT" 2>&1 &
+env --default-signal=INT "$MARK" setsid "$DEMO" --recorded >"$OUTPUT" 2>&1 &
 DEMO_PID=$!
 for _ in {1..3000}; do
   grep -q "^== replaying" "$OUTPUT" && break
