@@ -316,12 +316,18 @@ options_clear (Options *options)
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Options, options_clear)
 
+/* After parsing: GOption does not free what an option replaces. */
+static void
+set_default (char **option, const char *value)
+{
+  if (*option == NULL)
+    *option = g_strdup (value);
+}
+
 gboolean
 vmft_eval_series (int argc, char **argv, GError **error)
 {
-  g_auto (Options) options = { .column = g_strdup ("gpt35"),
-                               .engine = g_strdup ("kernel"),
-                               .preset = g_strdup ("published") };
+  g_auto (Options) options = { NULL };
   const GOptionEntry entries[] = {
     { "data", 0, 0, G_OPTION_ARG_FILENAME, &options.data, "Folder with labels.csv and a folder a class",
       "DIR" },
@@ -344,7 +350,12 @@ vmft_eval_series (int argc, char **argv, GError **error)
   g_autoptr (GOptionContext) context = g_option_context_new (NULL);
 
   g_option_context_add_main_entries (context, entries, NULL);
-  if (!g_option_context_parse (context, &argc, &argv, error) || !check (&options, error))
+  if (!g_option_context_parse (context, &argc, &argv, error))
+    return FALSE;
+  set_default (&options.column, "gpt35");
+  set_default (&options.engine, "kernel");
+  set_default (&options.preset, "published");
+  if (!check (&options, error))
     return FALSE;
   return load (&options, error) && report (&options, error);
 }
