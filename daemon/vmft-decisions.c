@@ -114,18 +114,27 @@ next_plan_id (VmftDecisions *self)
   return self->last_plan_id;
 }
 
+static gboolean
+is_to_be_executed (VmftDecisions *self, const VmftPlan *plan)
+{
+  return self->operation == VMFT_OPERATION_ACT && self->executor != NULL &&
+         (vmft_plan_is_actionable (plan) || plan->verdict == VMFT_PLAN_SAVE);
+}
+
 static void
 decide (VmftDecisions *self, Decision *decision, const VmftIncident *incident)
 {
+  gboolean busy = self->executor != NULL && vmft_executor_is_busy (self->executor, incident->id);
   g_autoptr (VmftPlan) plan = vmft_planner_plan (self->planner, incident, self->operation);
   g_autofree char *digest = digest_plan (plan);
   g_autoptr (GVariant) record = NULL;
-  gboolean execute = self->operation == VMFT_OPERATION_ACT && self->executor != NULL &&
-                     (vmft_plan_is_actionable (plan) || plan->verdict == VMFT_PLAN_SAVE);
+  gboolean execute = is_to_be_executed (self, plan);
 
   decision->planned_us = vmft_clock_monotonic_us (self->parts.clock);
   if (g_strcmp0 (digest, decision->digest) == 0 && !execute)
     return;
+  if (busy && !(execute && vmft_executor_wants (self->executor, plan)))
+    return; /* what is under way still suits */
   g_free (decision->digest);
   decision->digest = g_steal_pointer (&digest);
   decision->plan_id = plan->id = next_plan_id (self);
@@ -236,6 +245,16 @@ standing_of (const VmftIncident *incident)
          (incident->benign ? 8u : 0u) | (incident->drill ? 16u : 0u) | (guint) incident->fault_class << 8;
 }
 
+/* While VMs wait for their turn, the lead may shrink and destinations may go: the plan is looked at again and again. */
+static void
+watch_lead (VmftDecisions *self, Decision *decision)
+{
+  if (decision->again_id == 0 && self->executor != NULL &&
+      vmft_executor_is_busy (self->executor, decision->incident_id))
+    decision->again_id = vmft_clock_add_timer (
+        self->parts.clock, (guint) (self->replan_interval_s * 1000.0) + 1, on_again, decision, NULL);
+}
+
 void
 vmft_decisions_consider (VmftDecisions *self, guint64 incident_id, gint64 evidence_us)
 {
@@ -250,14 +269,13 @@ vmft_decisions_consider (VmftDecisions *self, guint64 incident_id, gint64 eviden
       return;
     }
   decision = get_decision (self, incident_id);
-  if (self->executor != NULL && vmft_executor_is_busy (self->executor, incident_id))
-    return; /* its end makes us think again */
   wait_s = self->replan_interval_s - (double) (now_us - decision->planned_us) / G_USEC_PER_SEC;
   if (decision->planned_us == 0 || decision->standing != standing_of (incident) || wait_s <= 0.0)
     {
       decision->standing = standing_of (incident);
       decision->evidence_us = evidence_us;
       decide (self, decision, incident);
+      watch_lead (self, decision);
     }
   else if (decision->again_id == 0)
     {

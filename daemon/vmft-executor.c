@@ -315,8 +315,9 @@ on_step_changed (VmftEvacuation *evacuation, const VmftEvacuationStep *step, gpo
     }
   if (vmft_step_state_is_over (step->state))
     end_job (self, step);
-  else
-    vmft_planner_set_migrating (self->planner, step->uuid, step->forecast_p50_s);
+  else /* what waits may be planned anew */
+    vmft_planner_set_migrating (self->planner, step->uuid,
+                                vmft_step_state_has_job (step->state) ? step->forecast_p50_s : -1.0);
   say (step);
   tell (self, step);
 }
@@ -480,9 +481,9 @@ watch_incident (VmftExecutor *self, const VmftIncident *incident)
   g_hash_table_replace (self->incidents, &kept->id, kept);
 }
 
-/* VMs that another incident's evacuation has under way or in its queue stay in that one. */
+/* VMs that are under way already are left alone. */
 static VmftPlan *
-without_present (VmftExecutor *self, VmftPlan *plan)
+without_running (VmftExecutor *self, VmftPlan *plan)
 {
   g_autoptr (VmftPlan) rest = vmft_plan_new (plan->now_us);
 
@@ -494,8 +495,15 @@ without_present (VmftExecutor *self, VmftPlan *plan)
       const VmftPlanStep *step = g_ptr_array_index (plan->steps, i);
       const VmftEvacuationStep *present = vmft_evacuation_find (self->evacuation, step->uuid);
 
-      if (present == NULL || vmft_step_state_is_over (present->state))
+      if (present == NULL || !vmft_step_state_has_job (present->state))
         vmft_plan_copy_step (rest, step);
+    }
+  for (guint i = 0; i < plan->refusals->len; i++)
+    {
+      const VmftPlanRefusal *refusal = g_ptr_array_index (plan->refusals, i);
+
+      vmft_plan_add_refusal (rest, refusal->uuid, refusal->name, refusal->concerned,
+                             g_strdup (refusal->reason));
     }
   return g_steal_pointer (&rest);
 }
@@ -510,14 +518,49 @@ vmft_executor_run (VmftExecutor *self, VmftPlan *plan, const VmftIncident *incid
   if (incident != NULL)
     watch_incident (self, incident);
   self->first_call_of = plan->id;
-  rest = without_present (self, plan);
+  rest = without_running (self, plan);
   vmft_evacuation_start (self->evacuation, rest);
+}
+
+static gboolean
+can_take (VmftExecutor *self, const char *name)
+{
+  const GPtrArray *destinations = vmft_destinations_list (self->parts.destinations);
+
+  for (guint i = 0; i < destinations->len; i++)
+    {
+      const VmftDestination *destination = g_ptr_array_index (destinations, i);
+
+      if (g_strcmp0 (destination->name, name) == 0)
+        return destination->reachable && !destination->suspect;
+    }
+  return FALSE;
+}
+
+gboolean
+vmft_executor_wants (VmftExecutor *self, const VmftPlan *plan)
+{
+  for (guint i = 0; i < plan->steps->len; i++)
+    {
+      const VmftPlanStep *step = g_ptr_array_index (plan->steps, i);
+      const VmftEvacuationStep *present =
+          self->evacuation != NULL ? vmft_evacuation_find (self->evacuation, step->uuid) : NULL;
+
+      /* a VM that failed, that came meanwhile, or that waits for what no longer arrives */
+      if (present == NULL || vmft_step_state_is_over (present->state))
+        return TRUE;
+      if (!vmft_step_state_has_job (present->state) &&
+          (step->mode > present->mode || !can_take (self, present->destination)))
+        return TRUE;
+    }
+  return FALSE;
 }
 
 gboolean
 vmft_executor_is_busy (VmftExecutor *self, guint64 incident_id)
 {
-  return is_under_way (self) && g_hash_table_contains (self->incidents, &incident_id);
+  return self->evacuation != NULL && !vmft_evacuation_is_settled (self->evacuation) &&
+         g_hash_table_contains (self->incidents, &incident_id);
 }
 
 guint64

@@ -35,7 +35,18 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (VmftExecutor, vmft_executor_free)
 /** vmft_executor_run: begins to carry out @plan; its record is in the store already. @incident: (nullable) */
 void vmft_executor_run (VmftExecutor *self, VmftPlan *plan, const VmftIncident *incident);
 
-/** vmft_executor_is_busy: Returns: whether an evacuation for @incident_id is under way. */
+/**
+ * vmft_executor_wants: @plan: made while an evacuation is under way.
+ *
+ * Returns: whether the evacuation should go by @plan from now on: a VM of it failed or is new, or waits in the queue for a
+ * mode that is too slow by now or for a destination that is no longer there.
+ */
+gboolean vmft_executor_wants (VmftExecutor *self, const VmftPlan *plan);
+
+/**
+ * vmft_executor_is_busy: Returns: whether an evacuation for @incident_id is under way; one that has only post-copy jobs to
+ * recover is not.
+ */
 gboolean vmft_executor_is_busy (VmftExecutor *self, guint64 incident_id);
 
 /** vmft_executor_count: Returns: jobs that run now. */

@@ -2,7 +2,10 @@
 #include "vmft-evacuation-private.h"
 
 /* libvirtd away: the VM waits in the queue */
-#define RETRY_MS 2000
+#define RETRY_MS  2000
+
+#define REPLACED  "a new plan took its place"
+#define LEFT_HERE "the new plan leaves it here"
 
 G_DEFINE_FINAL_TYPE (VmftEvacuation, vmft_evacuation, G_TYPE_OBJECT)
 
@@ -101,6 +104,9 @@ vmft_evacuation_enter (VmftEvacuation *self,
 {
   if (vmft_step_state_is_over (step->state))
     return;
+  /* the end of a recovery is news to those who were told that all else is over */
+  if (step->state == VMFT_STEP_RECOVERING && vmft_step_state_is_over (state))
+    self->announced = FALSE;
   step->state = state;
   if (message != step->message)
     {
@@ -126,7 +132,27 @@ vmft_evacuation_is_finished (VmftEvacuation *self)
   return TRUE;
 }
 
+gboolean
+vmft_evacuation_is_settled (VmftEvacuation *self)
+{
+  for (guint i = 0; i < self->steps->len; i++)
+    {
+      const VmftEvacuationStep *step = g_ptr_array_index (self->steps, i);
+
+      if (!vmft_step_state_is_over (step->state) && step->state != VMFT_STEP_RECOVERING)
+        return FALSE;
+    }
+  return TRUE;
+}
+
 /* --- the queue --- */
+
+/* a broken post-copy job may take for ever to come back, and sends nothing until then: it keeps nobody waiting */
+static gboolean
+takes_a_place (const VmftEvacuationStep *step)
+{
+  return vmft_step_state_has_job (step->state) && step->state != VMFT_STEP_RECOVERING;
+}
 
 static guint
 count_jobs (VmftEvacuation *self, const char *destination)
@@ -137,8 +163,7 @@ count_jobs (VmftEvacuation *self, const char *destination)
     {
       const VmftEvacuationStep *step = g_ptr_array_index (self->steps, i);
 
-      if (vmft_step_state_has_job (step->state) &&
-          (destination == NULL || g_strcmp0 (step->destination, destination) == 0))
+      if (takes_a_place (step) && (destination == NULL || g_strcmp0 (step->destination, destination) == 0))
         n++;
     }
   return n;
@@ -187,7 +212,7 @@ vmft_evacuation_pump (VmftEvacuation *self)
     vmft_evacuation_begin_job (self, step);
   if (!vmft_hypervisor_is_connected (self->hypervisor) && self->timer == 0)
     self->timer = vmft_clock_add_timer (self->clock, RETRY_MS, on_retry_timer, self, NULL);
-  if (self->announced || !vmft_evacuation_is_finished (self))
+  if (self->announced || !vmft_evacuation_is_settled (self))
     return;
   self->announced = TRUE;
   g_signal_emit (self, signals[FINISHED], 0);
@@ -223,9 +248,34 @@ queue_planned (VmftEvacuation *self, const VmftPlan *plan)
     vmft_evacuation_run_command (self, plan);
 }
 
+static void
+leave_queue (VmftEvacuation *self, VmftEvacuationStep *step, const char *why)
+{
+  if (step != NULL && (step->state == VMFT_STEP_WAITING || step->state == VMFT_STEP_PLANNED))
+    vmft_evacuation_enter (self, step, VMFT_STEP_ABORTED, why);
+}
+
+/* VMs that wait get the newer plan's step, or stay when that says so; those of other incidents' plans wait on */
+static void
+give_way (VmftEvacuation *self, const VmftPlan *plan)
+{
+  for (guint i = 0; i < plan->steps->len; i++)
+    leave_queue (self, find_uuid (self, ((VmftPlanStep *) g_ptr_array_index (plan->steps, i))->uuid),
+                 REPLACED);
+  for (guint i = 0; i < plan->refusals->len; i++)
+    {
+      const VmftPlanRefusal *refusal = g_ptr_array_index (plan->refusals, i);
+      VmftEvacuationStep *step = find_uuid (self, refusal->uuid);
+
+      if (step != NULL && step->incident_id == plan->incident_id)
+        leave_queue (self, step, LEFT_HERE);
+    }
+}
+
 void
 vmft_evacuation_start (VmftEvacuation *self, const VmftPlan *plan)
 {
+  give_way (self, plan);
   for (guint i = 0; i < plan->steps->len; i++)
     add_step (self, plan, g_ptr_array_index (plan->steps, i));
   self->announced = FALSE;
@@ -255,10 +305,7 @@ empty_queue (VmftEvacuation *self, const VmftPlan *plan)
     {
       VmftEvacuationStep *step = g_ptr_array_index (self->steps, i);
 
-      if (step->state == VMFT_STEP_WAITING || step->state == VMFT_STEP_PLANNED)
-        vmft_evacuation_enter (self, step, VMFT_STEP_ABORTED,
-                               find_in_plan (plan, step->uuid) != NULL ? "a new plan took its place"
-                                                                       : "the new plan leaves it here");
+      leave_queue (self, step, find_in_plan (plan, step->uuid) != NULL ? REPLACED : LEFT_HERE);
     }
 }
 

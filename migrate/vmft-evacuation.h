@@ -84,7 +84,8 @@ typedef char *(*VmftNextTarget) (const VmftEvacuationStep *step, gpointer user_d
  * - `step-changed` (const VmftEvacuationStep *): a step entered a new state; for %VMFT_STEP_RUNNING before the
  *   migrate call is made
  * - `progress` (const VmftEvacuationStep *): of a running job, at least once a second
- * - `finished` (): every step is over; may come again after vmft_evacuation_replan()
+ * - `finished` (): nothing is left to wait for: every step is over, or a post-copy job that is being recovered, which
+ *   may take any time; comes again when that is over, and after another plan
  */
 #define VMFT_TYPE_EVACUATION vmft_evacuation_get_type ()
 G_DECLARE_FINAL_TYPE (VmftEvacuation, vmft_evacuation, VMFT, EVACUATION, GObject)
@@ -107,7 +108,7 @@ void vmft_evacuation_set_next_target (VmftEvacuation *self, VmftNextTarget func,
 
 /**
  * vmft_evacuation_start:
- * @plan: its steps are recorded and begun
+ * @plan: its steps are recorded and begun; VMs that still wait for an earlier plan go by this one
  *
  * Jobs start before this returns where the limits allow it.
  */
@@ -149,6 +150,9 @@ const VmftEvacuationStep *vmft_evacuation_find (VmftEvacuation *self, const char
 
 /** vmft_evacuation_is_finished: Returns: whether every step is over. */
 gboolean vmft_evacuation_is_finished (VmftEvacuation *self);
+
+/** vmft_evacuation_is_settled: Returns: whether every step is over or a post-copy job that is being recovered. */
+gboolean vmft_evacuation_is_settled (VmftEvacuation *self);
 
 /** vmft_evacuation_abandon: stops looking; jobs go on in libvirt. For the end of the daemon. */
 void vmft_evacuation_abandon (VmftEvacuation *self);

@@ -223,6 +223,73 @@ test_link_breaks_and_heals (void)
   g_assert_cmpuint (vmft_fake_world_get_losses (s->world)->len, ==, 0);
 }
 
+/* A VM whose job is lost does not wait for the end of the others to be planned again. */
+static void
+test_failure_is_planned_anew (void)
+{
+  g_autoptr (Story) s = new_story ("act", VMFT_TRUST_KERNEL, NULL);
+  const char *first = g_ptr_array_index (s->uuids, 0);
+  g_autoptr (GVariant) plan = NULL;
+
+  story_run_up (s);
+  story_say_fault (s, 1.0);
+  story_advance (s, 3.0);
+  vmft_fake_world_lose_job (s->world, first);
+  story_advance (s, 6.0);
+  plan = last_record (s, vmft_daemon_list_plans);
+  g_assert_cmpint (vmft_dict_int64 (plan, "id", 0), ==, 2);
+  g_assert_true (vmft_dict_boolean (plan, "executed", FALSE));
+  g_assert_cmpuint (story_count_on (s, "a"), >, 1); /* the evacuation is far from its end */
+  story_advance (s, 120.0);
+  g_assert_cmpuint (story_count_on (s, "a"), ==, 0);
+}
+
+/* The link carries less than the plan counted on: VMs that wait get a quicker mode before it is too late. */
+static void
+test_lead_shrinks (void)
+{
+  g_autoptr (Story) s = story_new ("act", VMFT_TRUST_KERNEL, NULL, 7);
+  g_autoptr (GVariant) first = NULL;
+  g_autoptr (GVariant) plan = NULL;
+
+  for (guint i = 0; i < 4; i++)
+    story_add_vm (s, NULL, 3072, 20, 500);
+  story_run_up (s);
+  story_say_fault (s, 1.0);
+  story_advance (s, 3.0);
+  first = last_record (s, vmft_daemon_list_plans);
+  g_assert_true (vmft_dict_boolean (first, "executed", FALSE));
+  vmft_fake_world_set_link (s->world, "a", STORY_LINK_BPS / 6.0);
+  while (vmft_fake_world_count_jobs (s->world, "a") > 0 && story_count_on (s, "a") > 2)
+    story_advance (s, 5.0);
+  story_advance (s, 20.0);
+  plan = last_record (s, vmft_daemon_list_plans);
+  g_assert_cmpint (vmft_dict_int64 (plan, "id", 0), >, 1);
+  g_assert_true (vmft_dict_boolean (plan, "executed", FALSE));
+  g_assert_cmpuint (story_count_on (s, "a"), >, 0);
+  story_advance (s, 1200.0);
+  g_assert_cmpuint (story_count_on (s, "a"), ==, 0);
+}
+
+/* A post-copy job that cannot be resumed for now keeps the host's other VMs neither waiting nor unplanned. */
+static void
+test_recovery_keeps_nobody (void)
+{
+  g_autoptr (Story) s = new_story ("act", VMFT_TRUST_KERNEL, "[Policy]\nmodes=post-copy\nmax-failures=20\n");
+
+  story_run_up (s);
+  story_say_fault (s, 1.0);
+  story_advance (s, 3.0);
+  vmft_fake_world_set_link (s->world, "b", 0.0);
+  story_advance (s, 100.0);
+  g_assert_cmpuint (story_count_on (s, "a"), ==, 0);
+  g_assert_cmpuint (story_count_on (s, "c"), ==, N_VMS - 1);
+  vmft_fake_world_set_link (s->world, "b", STORY_LINK_BPS);
+  story_advance (s, 60.0);
+  g_assert_cmpuint (story_count_on (s, "b"), ==, 1);
+  g_assert_cmpuint (vmft_fake_world_get_losses (s->world)->len, ==, 0);
+}
+
 /* Nothing can be kept any more, but the VMs leave all the same. */
 static void
 test_store_takes_no_more (void)
@@ -354,6 +421,9 @@ main (int argc, char **argv)
   g_test_add_func ("/daemon-sim/destination-refuses", test_destination_refuses);
   g_test_add_func ("/daemon-sim/libvirtd-is-away", test_libvirtd_is_away);
   g_test_add_func ("/daemon-sim/link-breaks-and-heals", test_link_breaks_and_heals);
+  g_test_add_func ("/daemon-sim/failure-is-planned-anew", test_failure_is_planned_anew);
+  g_test_add_func ("/daemon-sim/lead-shrinks", test_lead_shrinks);
+  g_test_add_func ("/daemon-sim/recovery-keeps-nobody", test_recovery_keeps_nobody);
   g_test_add_func ("/daemon-sim/store-takes-no-more", test_store_takes_no_more);
   g_test_add_func ("/daemon-sim/incident-clears", test_incident_clears);
   g_test_add_func ("/daemon-sim/old-lines", test_old_lines_move_nothing);

@@ -304,12 +304,18 @@ test_broken_postcopy_is_resumed (Fixture *f, gconstpointer data)
   start (f, VMFT_MODE_POSTCOPY);
   advance (f, 2);
   vmft_fake_world_set_link (f->world, "b", 0);
-  advance (f, 20);
+  advance (f, 40);
   g_assert_cmpstr (stored_state (f, 1), ==, "recovering");
   g_assert_null (vmft_fake_world_where (f->world, f->uuids[0]));
+  /* the others did not wait for it */
+  g_assert_cmpstr (vmft_fake_world_where (f->world, f->uuids[1]), ==, "c");
+  g_assert_cmpstr (vmft_fake_world_where (f->world, f->uuids[2]), ==, "c");
+  g_assert_cmpuint (f->n_finished, ==, 1);
+  g_assert_false (vmft_evacuation_is_finished (f->evacuation));
   vmft_fake_world_set_link (f->world, "b", 100 * MIB);
   advance (f, 40);
-  assert_all_on (f, "b");
+  g_assert_cmpstr (vmft_fake_world_where (f->world, f->uuids[0]), ==, "b");
+  g_assert_cmpuint (f->n_finished, ==, 2);
   g_assert_cmpuint (vmft_fake_world_get_losses (f->world)->len, ==, 0);
 }
 
@@ -565,7 +571,7 @@ test_killed_while_recovering (Fixture *f, gconstpointer data)
   kill_daemon (f);
   advance (f, 1);
   open_daemon (f);
-  g_assert_cmpuint (vmft_evacuation_reattach (f->evacuation), ==, 1);
+  g_assert_cmpuint (vmft_evacuation_reattach (f->evacuation), >=, 1);
   advance (f, 2);
   g_assert_cmpstr (stored_state (f, 1), ==, "recovering");
   vmft_fake_world_set_link (f->world, "b", 100 * MIB);
