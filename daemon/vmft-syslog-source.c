@@ -400,20 +400,39 @@ vmft_syslog_source_get_name (VmftSource *source)
   return VMFT_SYSLOG_SOURCE (source)->name;
 }
 
+/* Where this really listens: port 0 in the configuration is a port of the kernel's choice here. */
+static GVariant *
+describe_addresses (VmftSyslogSource *self)
+{
+  GVariantBuilder builder;
+
+  g_variant_builder_init (&builder, G_VARIANT_TYPE_STRING_ARRAY);
+  for (guint i = 0; i < self->listeners->len; i++)
+    {
+      Listener *listener = g_ptr_array_index (self->listeners, i);
+      g_autofree char *address =
+          g_strndup (listener->text, (gsize) (strrchr (listener->text, ':') - listener->text));
+
+      if (listener->socket != NULL)
+        g_variant_builder_add_value (&builder, g_variant_new_take_string (g_strdup_printf (
+                                                   "%s:%u", address, vmft_syslog_source_get_port (self, i))));
+    }
+  return g_variant_builder_end (&builder);
+}
+
 static GVariant *
 vmft_syslog_source_describe (VmftSource *source)
 {
   VmftSyslogSource *self = VMFT_SYSLOG_SOURCE (source);
-  guint n_listening = 0;
+  GVariant *addresses = describe_addresses (self);
   GVariantDict dict;
 
-  for (guint i = 0; i < self->listeners->len; i++)
-    n_listening += ((Listener *) g_ptr_array_index (self->listeners, i))->socket != NULL;
   g_variant_dict_init (&dict, NULL);
   g_variant_dict_insert (&dict, "name", "s", self->name);
   g_variant_dict_insert (&dict, "type", "s", "syslog");
   g_variant_dict_insert (&dict, "trusted", "b", self->trust == VMFT_TRUST_KERNEL);
-  g_variant_dict_insert (&dict, "listening", "u", n_listening);
+  g_variant_dict_insert (&dict, "listening", "u", (guint) g_variant_n_children (addresses));
+  g_variant_dict_insert_value (&dict, "addresses", addresses);
   g_variant_dict_insert (&dict, "connections", "u", self->connections->len);
   g_variant_dict_insert (&dict, "lines", "t", self->stats.frames);
   g_variant_dict_insert (&dict, "bytes", "t", self->stats.bytes);

@@ -27,7 +27,6 @@
 typedef struct
 {
   char *dir;
-  guint16 port;       /* where vmftd listens for rsyslogd */
   guint16 guest_port; /* where rsyslogd listens for guests */
   int kmsg[2];
   VmftClock *clock;
@@ -40,19 +39,6 @@ typedef struct
 } Fixture;
 
 /* --- fixture --- */
-
-static guint16
-find_free_port (void)
-{
-  g_autoptr (GSocketAddress) any = g_inet_socket_address_new_from_string ("127.0.0.1", 0);
-  g_autoptr (GSocketAddress) bound = NULL;
-  g_autoptr (GSocket) socket =
-      g_socket_new (G_SOCKET_FAMILY_IPV4, G_SOCKET_TYPE_STREAM, G_SOCKET_PROTOCOL_DEFAULT, NULL);
-
-  g_assert_true (g_socket_bind (socket, any, TRUE, NULL));
-  bound = g_socket_get_local_address (socket, NULL);
-  return g_inet_socket_address_get_port (G_INET_SOCKET_ADDRESS (bound));
-}
 
 static void
 write_text (Fixture *f, const char *name, const char *text)
@@ -73,8 +59,6 @@ set_up (Fixture *f, gconstpointer data)
   f->dir = g_dir_make_tmp ("vmft-provenance-XXXXXX", &error);
   g_assert_no_error (error);
   g_assert_cmpint (g_chmod (f->dir, 0755), ==, 0);
-  f->port = find_free_port ();
-  f->guest_port = find_free_port ();
   g_assert_cmpint (pipe2 (f->kmsg, O_DIRECT | O_NONBLOCK | O_CLOEXEC), ==, 0);
   g_assert_cmpint (fcntl (f->kmsg[1], F_SETPIPE_SZ, 1 << 20), >, 0); /* a page for each record */
   f->clock = vmft_fake_clock_new (g_get_real_time ());
@@ -90,8 +74,9 @@ set_up (Fixture *f, gconstpointer data)
 static void
 tear_down (Fixture *f, gconstpointer data)
 {
-  static const char *const names[] = { "vmftd.conf", "rsyslog.conf", "rsyslog.pid",    "kern.log",
-                                       "log",        "web.log",      "remote.journal", "memory" };
+  static const char *const names[] = { "vmftd.conf",   "rsyslog.conf",   "rsyslog.pid",
+                                       "rsyslog.port", "kern.log",       "log",
+                                       "web.log",      "remote.journal", "memory" };
 
   if (f->rsyslogd != NULL)
     {
@@ -130,14 +115,12 @@ status (Fixture *f)
   return g_variant_ref_sink (vmft_daemon_describe (f->daemon));
 }
 
-/* Lines that the source @name has handed over. */
-static gint64
-count_lines (Fixture *f, const char *name)
+static GVariant *
+describe_source (Fixture *f, const char *name)
 {
   g_autoptr (GVariant) dict = status (f);
   g_autoptr (GVariant) input = g_variant_lookup_value (dict, "input", G_VARIANT_TYPE_VARDICT);
   g_autoptr (GVariant) sources = g_variant_lookup_value (input, "sources", G_VARIANT_TYPE ("aa{sv}"));
-  gint64 n = -1;
 
   g_assert_nonnull (sources);
   for (gsize i = 0; i < g_variant_n_children (sources); i++)
@@ -145,9 +128,30 @@ count_lines (Fixture *f, const char *name)
       g_autoptr (GVariant) source = g_variant_get_child_value (sources, i);
 
       if (g_strcmp0 (vmft_dict_string (source, "name"), name) == 0)
-        n = vmft_dict_int64 (source, "lines", -1);
+        return g_steal_pointer (&source);
     }
-  return n;
+  g_error ("there is no source %s", name);
+}
+
+/* Lines that the source @name has handed over. */
+static gint64
+count_lines (Fixture *f, const char *name)
+{
+  g_autoptr (GVariant) source = describe_source (f, name);
+
+  return vmft_dict_int64 (source, "lines", -1);
+}
+
+/* The port that the kernel chose for vmftd's receiver. */
+static guint16
+get_receiver_port (Fixture *f)
+{
+  g_autoptr (GVariant) source = describe_source (f, "net");
+  g_autofree const char **addresses = NULL;
+
+  g_assert_true (g_variant_lookup (source, "addresses", "^a&s", &addresses));
+  g_assert_nonnull (addresses[0]);
+  return (guint16) g_ascii_strtoull (strrchr (addresses[0], ':') + 1, NULL, 10);
 }
 
 static void
@@ -200,20 +204,27 @@ static void
 start (Fixture *f, const char *net_trust)
 {
   g_autofree char *sources = g_strdup_printf ("[Source kernel]\ntype=kmsg\npath=/proc/self/fd/%d\n"
-                                              "[Source net]\ntype=syslog\nlisten=tcp:127.0.0.1:%u\ntrust=%s\n"
+                                              "[Source net]\ntype=syslog\nlisten=tcp:127.0.0.1:0\ntrust=%s\n"
                                               "[Source log]\ntype=file\npath=%s/kern.log\n",
-                                              f->kmsg[0], f->port, net_trust, f->dir);
+                                              f->kmsg[0], net_trust, f->dir);
 
   start_daemon (f, sources);
 }
 
-/* rsyslogd binds its socket first and opens it to everyone a moment later. */
+/* rsyslogd binds its socket first and opens it to everyone a moment later; it says in a file which port it got. */
 static gboolean
-anyone_can_write (const char *path)
+rsyslogd_is_ready (Fixture *f)
 {
+  g_autofree char *log = g_build_filename (f->dir, "log", NULL);
+  g_autofree char *path = g_build_filename (f->dir, "rsyslog.port", NULL);
+  g_autofree char *port = NULL;
   GStatBuf about;
 
-  return g_stat (path, &about) == 0 && (about.st_mode & S_IWOTH);
+  if (g_stat (log, &about) != 0 || (about.st_mode & S_IWOTH) == 0 ||
+      !g_file_get_contents (path, &port, NULL, NULL))
+    return FALSE;
+  f->guest_port = (guint16) g_ascii_strtoull (port, NULL, 10);
+  return f->guest_port != 0;
 }
 
 static gboolean
@@ -225,12 +236,13 @@ start_rsyslogd (Fixture *f)
   g_autofree char *text = g_strdup_printf (
       "global(workDirectory=\"%s\")\n"
       "module(load=\"imuxsock\" SysSock.Use=\"off\")\ninput(type=\"imuxsock\" Socket=\"%s\")\n"
-      "module(load=\"imtcp\")\ninput(type=\"imtcp\" address=\"127.0.0.1\" port=\"%u\")\n"
+      "module(load=\"imtcp\")\n"
+      "input(type=\"imtcp\" address=\"127.0.0.1\" port=\"0\" listenPortFileName=\"%s/rsyslog.port\")\n"
       "action(type=\"omfile\" file=\"%s/kern.log\")\n"
       "action(type=\"omfwd\" target=\"127.0.0.1\" port=\"%u\" protocol=\"tcp\" TCP_Framing=\"octet-counted\" "
       "template=\"RSYSLOG_SyslogProtocol23Format\" action.resumeInterval=\"1\" "
       "action.resumeRetryCount=\"-1\")\n",
-      f->dir, log, f->guest_port, f->dir, f->port);
+      f->dir, log, f->dir, f->dir, get_receiver_port (f));
   gint64 deadline_us = g_get_monotonic_time () + DEADLINE_US;
   g_autoptr (GError) error = NULL;
 
@@ -239,9 +251,9 @@ start_rsyslogd (Fixture *f)
       g_subprocess_new (G_SUBPROCESS_FLAGS_STDOUT_SILENCE | G_SUBPROCESS_FLAGS_STDERR_SILENCE, &error,
                         "setpriv", "--pdeathsig", "KILL", RSYSLOGD, "-n", "-f", conf, "-i", pid, NULL);
   g_assert_no_error (error);
-  while (!anyone_can_write (log) && g_get_monotonic_time () < deadline_us)
+  while (!rsyslogd_is_ready (f) && g_get_monotonic_time () < deadline_us)
     turn (f);
-  return anyone_can_write (log);
+  return rsyslogd_is_ready (f);
 }
 
 static gboolean

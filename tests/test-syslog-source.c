@@ -142,6 +142,24 @@ test_tcp (Fixture *f, gconstpointer data)
   wait_until (f, "connections", 0);
 }
 
+/* With port 0 only the description can tell where to send. */
+static void
+test_addresses (Fixture *f, gconstpointer data)
+{
+  g_autoptr (GVariant) dict = NULL;
+  g_autofree const char **addresses = NULL;
+  g_autofree char *tcp = NULL, *udp = NULL;
+
+  start (f, "tcp:127.0.0.1:0 udp:127.0.0.1:0", "", 4, VMFT_TRUST_CLAIMED);
+  dict = g_variant_ref_sink (vmft_source_describe (f->source));
+  g_assert_true (g_variant_lookup (dict, "addresses", "^a&s", &addresses));
+  g_assert_cmpuint (g_strv_length ((GStrv) addresses), ==, 2);
+  tcp = g_strdup_printf ("tcp:127.0.0.1:%u", vmft_syslog_source_get_port (VMFT_SYSLOG_SOURCE (f->source), 0));
+  udp = g_strdup_printf ("udp:127.0.0.1:%u", vmft_syslog_source_get_port (VMFT_SYSLOG_SOURCE (f->source), 1));
+  g_assert_cmpstr (addresses[0], ==, tcp);
+  g_assert_cmpstr (addresses[1], ==, udp);
+}
+
 /* What an operator says about TCP says nothing about UDP. */
 static void
 test_udp_is_never_trusted (Fixture *f, gconstpointer data)
@@ -332,6 +350,7 @@ main (int argc, char **argv)
   g_log_set_writer_func (on_log, NULL, NULL);
   ADD ("tcp", test_tcp);
   ADD ("udp", test_udp_is_never_trusted);
+  ADD ("addresses", test_addresses);
   ADD ("allow-list", test_allow_list);
   ADD ("connection-limit", test_connection_limit);
   ADD ("port-taken", test_port_taken);
