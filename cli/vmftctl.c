@@ -18,6 +18,7 @@ static const VmftVerb verbs[] = {
   { "answers", "[forget KEY|overrule TEMPLATE ANSWER]", "Show, forget or overrule what log inference said",
     vmft_verb_answers },
   { "plan", "", "Show what would be done, or what was planned last", vmft_verb_plan },
+  { "policy", "VM [KEY=VALUE…]", "Show or change what is wanted of one VM", vmft_verb_policy },
   { "evacuate", "", "Move every VM off this host", vmft_verb_evacuate },
   { "migrate", "VM", "Move one VM", vmft_verb_migrate },
   { "drill", "CLASS", "Rehearse a fault: recorded and planned, nothing moves", vmft_verb_drill },
@@ -38,7 +39,9 @@ print_help (void)
     {
       g_autofree char *usage = g_strjoin (" ", verbs[i].name, verbs[i].arguments, NULL);
 
-      g_print ("  %-32s %s\n", usage, verbs[i].summary);
+      int gap = MAX (32 - (int) g_utf8_strlen (usage, -1), 0);
+
+      g_print ("  %s%*s %s\n", usage, gap, "", verbs[i].summary);
     }
   g_print ("\nA VM is named by its name, id or UUID. Every command takes --json, and --help for its own "
            "options.\n");

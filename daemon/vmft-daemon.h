@@ -108,6 +108,25 @@ GVariant *vmft_daemon_migrate (VmftDaemon *self,
                                const char *destination,
                                GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/**
+ * vmft_daemon_set_vm_policy_async:
+ * @name: name, id or UUID
+ * @changes: as for vmft_vm_policy_change()
+ *
+ * Changes what the operator wants of one VM, in the domain's metadata.
+ *
+ * vmft_daemon_set_vm_policy_finish: Returns: (transfer floating): the VM's record with its new policy;
+ * %VMFT_ERROR_NOT_FOUND, %VMFT_ERROR_INVALID, %VMFT_ERROR_BUSY while it migrates.
+ */
+void vmft_daemon_set_vm_policy_async (VmftDaemon *self,
+                                      const char *name,
+                                      GVariant *changes,
+                                      GAsyncReadyCallback callback,
+                                      gpointer user_data);
+GVariant *vmft_daemon_set_vm_policy_finish (VmftDaemon *self,
+                                            GAsyncResult *result,
+                                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /** vmft_daemon_drill: feeds the lines of a fault of @class_name as a rehearsal: recorded and planned, nothing moves. */
 gboolean vmft_daemon_drill (VmftDaemon *self,
                             const char *class_name,

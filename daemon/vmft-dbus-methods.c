@@ -213,6 +213,31 @@ set_operation (const VmftDbusContext *context, GVariant *arguments, GVariant *op
   return nothing (vmft_daemon_set_operation (context->daemon, operation, error));
 }
 
+static void
+on_policy_set (GObject *object, GAsyncResult *result, gpointer user_data)
+{
+  GDBusMethodInvocation *invocation = user_data;
+  g_autoptr (GError) error = NULL;
+  GVariant *record = vmft_daemon_set_vm_policy_finish (VMFT_DAEMON (object), result, &error);
+
+  if (record != NULL)
+    g_dbus_method_invocation_return_value (invocation, tuple (record));
+  else
+    g_dbus_method_invocation_return_gerror (invocation, error);
+}
+
+static void
+set_policy (const VmftDbusContext *context,
+            GVariant *arguments,
+            GVariant *options,
+            GDBusMethodInvocation *invocation)
+{
+  const char *name = NULL;
+
+  g_variant_get_child (arguments, 0, "&s", &name);
+  vmft_daemon_set_vm_policy_async (context->daemon, name, options, on_policy_set, invocation);
+}
+
 static GVariant *
 inhibit (const VmftDbusContext *context, GVariant *arguments, GVariant *options, GError **error)
 {
@@ -285,6 +310,7 @@ static const VmftDbusMethod methods[] = {
   { MANAGER, "ListAnswers", NULL, "limit:u", list_answers },
   { MANAGER, "ForgetAnswer", VMFT_ACTION_CONFIGURE, "", forget_answer },
   { MANAGER, "OverruleAnswer", VMFT_ACTION_CONFIGURE, "reason:s", overrule_answer },
+  { MANAGER, "SetPolicy", VMFT_ACTION_CONFIGURE, VMFT_VM_POLICY_CHANGES, NULL, set_policy },
   { MANAGER, "SetOperation", VMFT_ACTION_CONFIGURE, "", set_operation },
   { MANAGER, "Inhibit", VMFT_ACTION_CONFIGURE, "", inhibit },
   { MANAGER, "Reload", VMFT_ACTION_CONFIGURE, "", reload },

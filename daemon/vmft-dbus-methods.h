@@ -19,6 +19,7 @@ typedef struct
  * @action: (nullable): polkit action; NULL: anyone may
  * @options: what the last argument may hold, "NAME:TYPE NAME:TYPE"
  * @run: Returns: (transfer floating): the tuple of out arguments, or NULL with @error
+ * @start: (nullable): in place of @run where the answer takes its time: takes @invocation over
  */
 typedef struct
 {
@@ -27,6 +28,10 @@ typedef struct
   const char *action;
   const char *options;
   GVariant *(*run) (const VmftDbusContext *context, GVariant *arguments, GVariant *options, GError **error);
+  void (*start) (const VmftDbusContext *context,
+                 GVariant *arguments,
+                 GVariant *options,
+                 GDBusMethodInvocation *invocation);
 } VmftDbusMethod;
 
 /** vmft_dbus_find_method: Returns: (nullable): the line of the table. */

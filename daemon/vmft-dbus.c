@@ -53,8 +53,17 @@ run_call (VmftDbus *self, const VmftDbusMethod *method, GDBusMethodInvocation *i
     .object_path = g_dbus_method_invocation_get_object_path (invocation),
   };
 
-  if (vmft_dbus_check_options (method, options, &error))
-    result = method->run (&context, arguments, options, &error);
+  if (!vmft_dbus_check_options (method, options, &error))
+    {
+      g_dbus_method_invocation_return_gerror (invocation, error);
+      return;
+    }
+  if (method->start != NULL)
+    {
+      method->start (&context, arguments, options, invocation);
+      return;
+    }
+  result = method->run (&context, arguments, options, &error);
   if (result != NULL)
     g_dbus_method_invocation_return_value (invocation, result);
   else

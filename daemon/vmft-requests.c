@@ -2,6 +2,8 @@
 /* What the operator asks for by hand: the same plans and the same execution, without an incident behind them. */
 #include "vmft-daemon-private.h"
 
+#include <math.h>
+
 /* --- plans --- */
 
 GVariant *
@@ -144,12 +146,72 @@ vmft_daemon_migrate (VmftDaemon *self,
   one = vmft_plan_new (whole->now_us);
   one->verdict = VMFT_PLAN_GO;
   one->reason = g_strdup_printf ("the operator moves %s", vm->name);
+  one->lead_p5_s = one->lead_p10_s = one->lead_p50_s = one->lead_p90_s = INFINITY; /* no deadline */
   step = vmft_plan_copy_step (one, chosen);
   if (!choose_mode (step, vm, mode_name, error) || !choose_destination (self, step, vm, destination, error))
     return NULL;
   record = g_variant_ref_sink (vmft_decisions_carry_out (self->decisions, one));
   g_variant_dict_init (&dict, record);
   g_variant_dict_insert (&dict, "migration_id", "t", vmft_executor_find (self->executor, vm->uuid));
+  return g_variant_dict_end (&dict);
+}
+
+/* --- what is wanted of one VM --- */
+
+static void
+on_policy_set (GObject *object, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (GTask) task = user_data;
+  g_autoptr (GError) error = NULL;
+  const VmftVm *changed = g_task_get_task_data (task);
+
+  if (!vmft_hypervisor_bool_finish (VMFT_HYPERVISOR (object), result, &error))
+    {
+      g_task_return_error (task, g_steal_pointer (&error));
+      return;
+    }
+  g_message ("VM %s: its policy was changed by the operator", changed->name);
+  g_task_return_pointer (task, g_variant_ref_sink (vmft_vm_to_variant (changed)),
+                         (GDestroyNotify) g_variant_unref);
+}
+
+void
+vmft_daemon_set_vm_policy_async (VmftDaemon *self,
+                                 const char *name,
+                                 GVariant *changes,
+                                 GAsyncReadyCallback callback,
+                                 gpointer user_data)
+{
+  g_autoptr (GTask) task = g_task_new (self, NULL, callback, user_data);
+  g_autoptr (VmftVm) vm = vmft_hypervisor_lookup (self->hypervisor, name);
+  g_autoptr (GError) error = NULL;
+  VmftVm *changed = NULL;
+
+  if (vm == NULL)
+    {
+      g_task_return_new_error (task, VMFT_ERROR, VMFT_ERROR_NOT_FOUND, "this host has no domain “%s”", name);
+      return;
+    }
+  changed = vmft_vm_copy (vm);
+  g_task_set_task_data (task, changed, (GDestroyNotify) vmft_vm_unref);
+  if (!vmft_vm_policy_change (&changed->policy, changes, &error))
+    {
+      g_task_return_error (task, g_steal_pointer (&error));
+      return;
+    }
+  vmft_hypervisor_set_policy_async (self->hypervisor, vm->uuid, &changed->policy, NULL, on_policy_set,
+                                    g_object_ref (task));
+}
+
+GVariant *
+vmft_daemon_set_vm_policy_finish (VmftDaemon *self, GAsyncResult *result, GError **error)
+{
+  g_autoptr (GVariant) record = g_task_propagate_pointer (G_TASK (result), error);
+  GVariantDict dict;
+
+  if (record == NULL)
+    return NULL;
+  g_variant_dict_init (&dict, record);
   return g_variant_dict_end (&dict);
 }
 

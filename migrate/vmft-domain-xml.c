@@ -140,8 +140,33 @@ parse_policy (xmlNode *node, VmftVmPolicy *policy, GError **error)
     }
   policy->off = off != NULL && g_strv_contains (yes, off);
   return (modes == NULL || vmft_modes_from_string (modes, &policy->modes, error)) &&
-         parse_policy_number (node, "priority", 1, 10, &policy->priority, error) &&
-         parse_policy_number (node, "max-downtime", 1, 2000000, &policy->max_downtime_ms, error);
+         parse_policy_number (node, "priority", 1, VMFT_PRIORITY_MAX, &policy->priority, error) &&
+         parse_policy_number (node, "max-downtime", 1, VMFT_MAX_DOWNTIME_MS, &policy->max_downtime_ms, error);
+}
+
+char *
+vmft_domain_xml_format_policy (const VmftVmPolicy *policy)
+{
+  const VmftVmPolicy fresh = VMFT_VM_POLICY_DEFAULT;
+  g_autoptr (GString) xml = NULL;
+
+  if (vmft_vm_policy_equal (policy, &fresh))
+    return NULL;
+  xml = g_string_new ("<policy");
+  if (policy->priority != fresh.priority)
+    g_string_append_printf (xml, " priority=\"%u\"", policy->priority);
+  if (policy->modes != fresh.modes)
+    {
+      g_autofree char *modes = vmft_modes_to_string (policy->modes);
+
+      g_string_append_printf (xml, " modes=\"%s\"", modes);
+    }
+  if (policy->max_downtime_ms != fresh.max_downtime_ms)
+    g_string_append_printf (xml, " max-downtime=\"%u\"", policy->max_downtime_ms);
+  if (policy->off)
+    g_string_append (xml, " off=\"yes\"");
+  g_string_append (xml, "/>");
+  return g_string_free (g_steal_pointer (&xml), FALSE);
 }
 
 static void block (VmftVm *vm, const char *format, ...) G_GNUC_PRINTF (2, 3);

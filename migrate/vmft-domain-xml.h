@@ -20,4 +20,13 @@ G_BEGIN_DECLS
  */
 gboolean vmft_domain_xml_parse (const char *xml, VmftVm *vm, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/** VMFT_DOMAIN_XML_PREFIX: of the element in the domain's description. */
+#define VMFT_DOMAIN_XML_PREFIX "vmft"
+
+/**
+ * vmft_domain_xml_format_policy: Returns: (transfer full) (nullable): the element as virDomainSetMetadata() wants it,
+ * without its namespace; NULL when @policy is the default and needs none.
+ */
+char *vmft_domain_xml_format_policy (const VmftVmPolicy *policy);
+
 G_END_DECLS

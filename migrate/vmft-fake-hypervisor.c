@@ -376,6 +376,24 @@ hypervisor_save (VmftHypervisor *hypervisor, const char *uuid, const char *direc
   g_task_return_boolean (task, TRUE);
 }
 
+static void
+hypervisor_set_policy (VmftHypervisor *hypervisor, const char *uuid, const VmftVmPolicy *policy, GTask *task)
+{
+  VmftFakeHypervisor *self = VMFT_FAKE_HYPERVISOR (hypervisor);
+  FakeGuest *guest = require_guest (hypervisor, uuid, task);
+
+  if (guest == NULL)
+    return;
+  if (guest->job != NULL)
+    {
+      g_task_return_new_error (task, VMFT_ERROR, VMFT_ERROR_BUSY, "%s is being migrated", guest->name);
+      return;
+    }
+  guest->spec.policy = *policy;
+  vmft_fake_tell_changed (self->world, uuid);
+  g_task_return_boolean (task, TRUE);
+}
+
 static guint64
 free_bytes (VmftFakeWorld *world, const FakeHost *host)
 {
@@ -453,6 +471,7 @@ hypervisor_iface_init (VmftHypervisorInterface *iface)
   iface->switch_to_postcopy = hypervisor_switch;
   iface->abort = hypervisor_abort;
   iface->save = hypervisor_save;
+  iface->set_policy = hypervisor_set_policy;
   iface->destination_free_memory = hypervisor_destination_free_memory;
   iface->probe = hypervisor_probe;
 }

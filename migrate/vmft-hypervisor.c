@@ -281,6 +281,20 @@ vmft_hypervisor_save_async (VmftHypervisor *self,
   VMFT_HYPERVISOR_GET_IFACE (self)->save (self, uuid, directory, task);
 }
 
+void
+vmft_hypervisor_set_policy_async (VmftHypervisor *self,
+                                  const char *uuid,
+                                  const VmftVmPolicy *policy,
+                                  GCancellable *cancellable,
+                                  GAsyncReadyCallback callback,
+                                  gpointer user_data)
+{
+  g_autoptr (GTask) task =
+      new_task (self, cancellable, callback, user_data, vmft_hypervisor_set_policy_async, "vmft set policy");
+
+  VMFT_HYPERVISOR_GET_IFACE (self)->set_policy (self, uuid, policy, task);
+}
+
 gboolean
 vmft_hypervisor_bool_finish (VmftHypervisor *self, GAsyncResult *result, GError **error)
 {

@@ -156,6 +156,7 @@ struct _VmftHypervisorInterface
   void (*switch_to_postcopy) (VmftHypervisor *self, const char *uuid, GTask *task);
   void (*abort) (VmftHypervisor *self, const char *uuid, GTask *task);
   void (*save) (VmftHypervisor *self, const char *uuid, const char *directory, GTask *task);
+  void (*set_policy) (VmftHypervisor *self, const char *uuid, const VmftVmPolicy *policy, GTask *task);
   void (*destination_free_memory) (VmftHypervisor *self, const char *uri, GTask *task);
   void (*probe) (VmftHypervisor *self, const char *destination, const char *uri, GTask *task);
 };
@@ -247,7 +248,21 @@ void vmft_hypervisor_save_async (VmftHypervisor *self,
                                  GAsyncReadyCallback callback,
                                  gpointer user_data);
 
-/** vmft_hypervisor_bool_finish: ends switch, abort and save. */
+/**
+ * vmft_hypervisor_set_policy_async:
+ * @policy: takes the place of the VM's policy, in its metadata: of the running domain and, where it is persistent, of
+ *   its definition. The default takes the element out.
+ *
+ * Refused with %VMFT_ERROR_BUSY while the VM migrates: the description is on its way already.
+ */
+void vmft_hypervisor_set_policy_async (VmftHypervisor *self,
+                                       const char *uuid,
+                                       const VmftVmPolicy *policy,
+                                       GCancellable *cancellable,
+                                       GAsyncReadyCallback callback,
+                                       gpointer user_data);
+
+/** vmft_hypervisor_bool_finish: ends switch, abort, save and set_policy. */
 gboolean vmft_hypervisor_bool_finish (VmftHypervisor *self,
                                       GAsyncResult *result,
                                       GError **error) G_GNUC_WARN_UNUSED_RESULT;

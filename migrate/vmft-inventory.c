@@ -72,9 +72,7 @@ is_same (const VmftVm *a, const VmftVm *b)
 {
   return a->id == b->id && a->running == b->running && a->memory_bytes == b->memory_bytes &&
          g_strcmp0 (a->name, b->name) == 0 && g_strcmp0 (a->blocker, b->blocker) == 0 &&
-         a->disks->len == b->disks->len && a->policy.priority == b->policy.priority &&
-         a->policy.modes == b->policy.modes && a->policy.off == b->policy.off &&
-         a->policy.max_downtime_ms == b->policy.max_downtime_ms;
+         a->disks->len == b->disks->len && vmft_vm_policy_equal (&a->policy, &b->policy);
 }
 
 /* what libvirt's description does not hold moves from the old snapshot to the new one */

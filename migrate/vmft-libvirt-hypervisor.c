@@ -4,6 +4,7 @@
 #include "vmft-capabilities.h"
 #include "vmft-connection.h"
 #include "vmft-dirty-reading.h"
+#include "vmft-domain-xml.h"
 #include "vmft-inventory.h"
 #include "vmft-migration-calls.h"
 #include "vmft-migration-params.h"
@@ -217,6 +218,96 @@ hypervisor_save (VmftHypervisor *hypervisor, const char *uuid, const char *direc
   vmft_connection_call_long (VMFT_LIBVIRT_HYPERVISOR (hypervisor)->connection, task, vmft_migration_save);
 }
 
+/* --- the VM's policy --- */
+
+typedef struct
+{
+  char *uuid;
+  VmftVmPolicy policy;
+} PolicyRequest;
+
+static void
+policy_request_free (PolicyRequest *request)
+{
+  g_free (request->uuid);
+  g_free (request);
+}
+
+static void
+set_policy_in_thread (GTask *task, virConnectPtr connection, gpointer task_data)
+{
+  const PolicyRequest *request = task_data;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (virDomain) domain = vmft_libvirt_lookup (connection, request->uuid, &error);
+  g_autofree char *element = vmft_domain_xml_format_policy (&request->policy);
+  unsigned int flags = VIR_DOMAIN_AFFECT_CURRENT;
+
+  if (domain == NULL)
+    {
+      g_task_return_error (task, g_steal_pointer (&error));
+      return;
+    }
+  if (virDomainIsActive (domain) == 1)
+    flags |= VIR_DOMAIN_AFFECT_LIVE;
+  if (virDomainIsPersistent (domain) == 1)
+    flags |= VIR_DOMAIN_AFFECT_CONFIG;
+  if (virDomainSetMetadata (domain, VIR_DOMAIN_METADATA_ELEMENT, element, VMFT_DOMAIN_XML_PREFIX,
+                            VMFT_DOMAIN_XMLNS, flags) == 0)
+    {
+      g_task_return_boolean (task, TRUE);
+      return;
+    }
+  vmft_libvirt_set_error (&error, domain, "cannot write its policy");
+  g_task_return_error (task, g_steal_pointer (&error));
+}
+
+/* what was written holds at once: a plan made before the inventory is read again must not miss it */
+static void
+on_policy_set (GObject *object, GAsyncResult *async, gpointer user_data)
+{
+  VmftLibvirtHypervisor *self = VMFT_LIBVIRT_HYPERVISOR (object);
+  g_autoptr (GTask) task = user_data;
+  const PolicyRequest *request = g_task_get_task_data (G_TASK (async));
+  VmftVm *vm = vmft_inventory_get (self->inventory, request->uuid);
+  g_autoptr (GError) error = NULL;
+
+  if (!g_task_propagate_boolean (G_TASK (async), &error))
+    {
+      g_task_return_error (task, g_steal_pointer (&error));
+      return;
+    }
+  if (vm != NULL)
+    {
+      VmftVm *copy = vmft_vm_copy (vm);
+
+      copy->policy = request->policy;
+      vmft_inventory_put (self->inventory, copy);
+      g_signal_emit_by_name (self, "vm-changed", request->uuid);
+    }
+  vmft_inventory_reload (self->inventory);
+  g_task_return_boolean (task, TRUE);
+}
+
+static void
+hypervisor_set_policy (VmftHypervisor *hypervisor, const char *uuid, const VmftVmPolicy *policy, GTask *task)
+{
+  VmftLibvirtHypervisor *self = VMFT_LIBVIRT_HYPERVISOR (hypervisor);
+  g_autoptr (GTask) call = NULL;
+  PolicyRequest *request = NULL;
+
+  if (g_hash_table_contains (self->jobs, uuid))
+    {
+      g_task_return_new_error (task, VMFT_ERROR, VMFT_ERROR_BUSY, "%s is being migrated", uuid);
+      return;
+    }
+  request = g_new0 (PolicyRequest, 1);
+  request->uuid = g_strdup (uuid);
+  request->policy = *policy;
+  call = g_task_new (self, NULL, on_policy_set, g_object_ref (task));
+  g_task_set_task_data (call, request, (GDestroyNotify) policy_request_free);
+  vmft_connection_call (self->connection, call, set_policy_in_thread);
+}
+
 /* --- dirty rate --- */
 
 static void
@@ -409,6 +500,7 @@ hypervisor_iface_init (VmftHypervisorInterface *iface)
   iface->switch_to_postcopy = hypervisor_switch;
   iface->abort = hypervisor_abort;
   iface->save = hypervisor_save;
+  iface->set_policy = hypervisor_set_policy;
   iface->destination_free_memory = hypervisor_destination_free_memory;
   iface->probe = hypervisor_probe;
 }

@@ -3,25 +3,9 @@
 
 #include "vmft-common.h"
 #include "vmft-estimator.h"
+#include "vmft-vm-policy.h"
 
 G_BEGIN_DECLS
-
-/**
- * VmftVmPolicy: what the operator wants of one VM; kept in the domain's libvirt metadata so that it travels with it.
- * @priority: 1 to 10, the weight of the VM in a plan (default 5)
- * @modes: set of allowed modes (bits of #VmftMode), default all
- * @max_downtime_ms: downtime limit for pre-copy, 0 for the daemon's default
- * @off: vmft leaves this VM alone
- */
-typedef struct
-{
-  guint priority;
-  guint modes;
-  guint max_downtime_ms;
-  gboolean off;
-} VmftVmPolicy;
-
-#define VMFT_VM_POLICY_DEFAULT ((VmftVmPolicy){ .priority = 5, .modes = VMFT_MODES_ALL })
 
 /**
  * VmftVmDisk: one disk of a domain.

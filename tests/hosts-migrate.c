@@ -17,6 +17,7 @@ typedef struct
   VmftMigrationSpec *spec;
   char *domain;
   char *expect;
+  GVariant *policy; /* (nullable): changes to the VM's policy, made first */
   guint sample_s;
   double abort_after_s;
   gboolean attach;
@@ -173,6 +174,48 @@ on_sampled (GObject *object, GAsyncResult *async, gpointer user_data)
 }
 
 static void
+begin (Run *run)
+{
+  if (run->probe)
+    vmft_hypervisor_probe_async (run->hypervisor, "B", run->spec->destination_uri, NULL, on_probed, run);
+  else if (run->sample_s > 0)
+    vmft_hypervisor_sample_dirty_async (run->hypervisor, run->spec->uuid, run->sample_s, NULL, on_sampled,
+                                        run);
+  else
+    migrate (run);
+}
+
+static void
+on_policy_set (GObject *object, GAsyncResult *async, gpointer user_data)
+{
+  Run *run = user_data;
+  g_autoptr (GError) error = NULL;
+
+  if (vmft_hypervisor_bool_finish (run->hypervisor, async, &error))
+    {
+      begin (run);
+      return;
+    }
+  g_print ("result policy: %s\n", error->message);
+  stop (run, 1);
+}
+
+static void
+set_policy (Run *run, const VmftVm *vm)
+{
+  VmftVmPolicy policy = vm->policy;
+  g_autoptr (GError) error = NULL;
+
+  if (vmft_vm_policy_change (&policy, run->policy, &error))
+    {
+      vmft_hypervisor_set_policy_async (run->hypervisor, vm->uuid, &policy, NULL, on_policy_set, run);
+      return;
+    }
+  g_print ("result policy: %s\n", error->message);
+  stop (run, 1);
+}
+
+static void
 on_connected (VmftHypervisor *hypervisor, gboolean up, gpointer user_data)
 {
   Run *run = user_data;
@@ -190,16 +233,14 @@ on_connected (VmftHypervisor *hypervisor, gboolean up, gpointer user_data)
       return;
     }
   g_print ("vm %s id=%d pid=%d kvm=%d memory=%" G_GUINT64_FORMAT " resident=%" G_GUINT64_FORMAT
-           " blocker=%s\n",
-           vm->name, vm->id, vm->qemu_pid, vm->kvm, vm->memory_bytes, vm->resident_bytes,
+           " priority=%u blocker=%s\n",
+           vm->name, vm->id, vm->qemu_pid, vm->kvm, vm->memory_bytes, vm->resident_bytes, vm->policy.priority,
            vm->blocker != NULL ? vm->blocker : "none");
   run->spec->uuid = g_strdup (vm->uuid);
-  if (run->probe)
-    vmft_hypervisor_probe_async (hypervisor, "B", run->spec->destination_uri, NULL, on_probed, run);
-  else if (run->sample_s > 0)
-    vmft_hypervisor_sample_dirty_async (hypervisor, vm->uuid, run->sample_s, NULL, on_sampled, run);
+  if (run->policy != NULL)
+    set_policy (run, vm);
   else
-    migrate (run);
+    begin (run);
 }
 
 static gboolean
@@ -213,7 +254,7 @@ on_timeout (gpointer user_data)
 static gboolean
 parse (Run *run, int argc, char **argv, GError **error)
 {
-  g_autofree char *uri = NULL, *destination = NULL, *migrate_uri = NULL, *mode_text = NULL;
+  g_autofree char *uri = NULL, *destination = NULL, *migrate_uri = NULL, *mode_text = NULL, *policy = NULL;
   double bandwidth = 0.0;
   gboolean direct = FALSE, resume = FALSE, persistent = FALSE, allow_postcopy = FALSE;
   int downtime_ms = 0, parallel = 0, sample_s = 0;
@@ -232,6 +273,7 @@ parse (Run *run, int argc, char **argv, GError **error)
     { "max-downtime", 0, 0, G_OPTION_ARG_INT, &downtime_ms, "ms", "N" },
     { "parallel", 0, 0, G_OPTION_ARG_INT, &parallel, "connections", "N" },
     { "sample", 0, 0, G_OPTION_ARG_INT, &sample_s, "dirty rate first", "SECONDS" },
+    { "policy", 0, 0, G_OPTION_ARG_STRING, &policy, "change the VM's policy first", "a{sv}" },
     { "abort-after", 0, 0, G_OPTION_ARG_DOUBLE, &run->abort_after_s, "abort", "SECONDS" },
     { "expect", 0, 0, G_OPTION_ARG_STRING, &run->expect, "outcome (completed)", "OUTCOME" },
     { NULL },
@@ -249,6 +291,10 @@ parse (Run *run, int argc, char **argv, GError **error)
                    "DOMAIN, --uri, --destination and a --mode are wanted");
       return FALSE;
     }
+  if (policy != NULL)
+    run->policy = g_variant_parse (G_VARIANT_TYPE_VARDICT, policy, NULL, NULL, error);
+  if (policy != NULL && run->policy == NULL)
+    return FALSE;
   run->domain = g_strdup (argv[1]);
   run->sample_s = (guint) MAX (sample_s, 0);
   if (run->expect == NULL)
@@ -292,6 +338,7 @@ main (int argc, char **argv)
     run.status = 4;
   vmft_migration_spec_free (run.spec);
   g_clear_object (&run.hypervisor);
+  g_clear_pointer (&run.policy, g_variant_unref);
   g_free (run.domain);
   g_free (run.expect);
   return run.status;

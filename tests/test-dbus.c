@@ -304,6 +304,34 @@ test_vms (Fixture *f, gconstpointer data)
 }
 
 static void
+test_policy_of_a_vm (Fixture *f, gconstpointer data)
+{
+  g_autoptr (GVariant) reply = expect_reply (
+      f, "SetPolicy", "('web', {'priority': <uint32 9>, 'modes': <'pre-copy'>, 'off': <true>})");
+  g_autoptr (GVariant) record = g_variant_get_child_value (reply, 0);
+  g_autoptr (VmftVm) vm = vmft_hypervisor_lookup (f->hypervisor, "web");
+
+  g_assert_cmpint (vmft_dict_int64 (record, "priority", 0), ==, 9);
+  g_assert_cmpuint (vm->policy.priority, ==, 9);
+  g_assert_cmpuint (vm->policy.modes, ==, vmft_mode_bit (VMFT_MODE_PRECOPY));
+  g_assert_true (vm->policy.off);
+  /* what is wrong in one changes none */
+  expect_error (f, "SetPolicy", "('web', {'priority': <uint32 3>, 'modes': <'teleport'>})",
+                VMFT_ERROR_INVALID, "teleport");
+  expect_error (f, "SetPolicy", "('web', {'priority': <uint32 0>})", VMFT_ERROR_INVALID, "from 1 to 10");
+  expect_error (f, "SetPolicy", "('web', {'priority': <'high'>})", VMFT_ERROR_INVALID, "priority:s");
+  expect_error (f, "SetPolicy", "('web', {'colour': <'blue'>})", VMFT_ERROR_INVALID, "colour:s");
+  expect_error (f, "SetPolicy", "('web', {'reset': <['colour']>})", VMFT_ERROR_INVALID, "colour");
+  expect_error (f, "SetPolicy", "('nobody', @a{sv} {})", VMFT_ERROR_NOT_FOUND, "nobody");
+  g_variant_unref (expect_reply (f, "SetPolicy", "('web', {'reset': <['off', 'modes']>})"));
+  vmft_vm_unref (vm);
+  vm = vmft_hypervisor_lookup (f->hypervisor, "web");
+  g_assert_cmpuint (vm->policy.priority, ==, 9);
+  g_assert_cmpuint (vm->policy.modes, ==, VMFT_MODES_ALL);
+  g_assert_false (vm->policy.off);
+}
+
+static void
 test_options_are_checked (Fixture *f, gconstpointer data)
 {
   g_variant_unref (expect_reply (f, "ListAlarms", "({'limit': <uint32 1>},)"));
@@ -514,6 +542,9 @@ test_others_may_only_read (Fixture *f, gconstpointer data)
   g_assert_nonnull (strstr (output, "org.vmft1.configure"));
   g_assert_cmpint (vmft_daemon_get_operation (f->daemon), ==, VMFT_OPERATION_OBSERVE);
   g_clear_pointer (&output, g_free);
+  g_assert_cmpint (call_as_nobody (f, "SetPolicy", "web", "{'off': <true>}", &output), !=, 0);
+  g_assert_nonnull (strstr (output, "org.vmft1.configure"));
+  g_clear_pointer (&output, g_free);
   g_assert_cmpint (call_as_nobody (f, "Evacuate", NULL, "{}", &output), !=, 0);
   g_assert_nonnull (strstr (output, "org.vmft1.migrate"));
   g_clear_pointer (&output, g_free);
@@ -685,6 +716,7 @@ main (int argc, char **argv)
   g_log_set_always_fatal (G_LOG_LEVEL_CRITICAL | G_LOG_FATAL_MASK);
   ADD ("lists", test_every_list_answers);
   ADD ("vms", test_vms);
+  ADD ("policy-of-a-vm", test_policy_of_a_vm);
   ADD ("options", test_options_are_checked);
   ADD ("leads", test_leads);
   ADD ("incident", test_incident_and_its_story);

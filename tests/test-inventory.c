@@ -82,6 +82,34 @@ test_xml_policy (void)
   g_assert_false (foreign->policy.off);
 }
 
+/* What is written is what is read; what is nothing special is not written. */
+static void
+test_xml_policy_there_and_back (void)
+{
+  static const VmftVmPolicy policies[] = {
+    { .priority = 9, .modes = VMFT_MODES_ALL },
+    { .priority = 5, .modes = 1, .off = TRUE },
+    { .priority = 1, .modes = 6, .max_downtime_ms = VMFT_MAX_DOWNTIME_MS },
+    { .priority = 10, .modes = VMFT_MODES_ALL, .max_downtime_ms = 1, .off = TRUE },
+  };
+  const VmftVmPolicy fresh = VMFT_VM_POLICY_DEFAULT;
+
+  g_assert_null (vmft_domain_xml_format_policy (&fresh));
+  for (guint i = 0; i < G_N_ELEMENTS (policies); i++)
+    {
+      g_autofree char *element = vmft_domain_xml_format_policy (&policies[i]);
+      g_autoptr (GString) xml = g_string_new ("<domain><metadata>");
+      g_autoptr (VmftVm) vm = NULL;
+
+      /* libvirt puts the namespace in */
+      g_string_append (xml, element);
+      g_string_replace (xml, "<policy", "<vmft:policy xmlns:vmft='" VMFT_DOMAIN_XMLNS "'", 1);
+      g_string_append (xml, "</metadata></domain>");
+      vm = parse (xml->str);
+      g_assert_true (vmft_vm_policy_equal (&vm->policy, &policies[i]));
+    }
+}
+
 static void
 test_xml_bad_policy (void)
 {
@@ -398,6 +426,96 @@ test_hypervisor_on_test_driver (void)
   g_assert_null (none);
 }
 
+typedef struct
+{
+  gboolean done;
+  GError *error;
+} Written;
+
+static void
+on_written (GObject *object, GAsyncResult *async, gpointer user_data)
+{
+  Written *written = user_data;
+
+  written->done = TRUE;
+  if (vmft_hypervisor_bool_finish (VMFT_HYPERVISOR (object), async, &written->error))
+    g_assert_no_error (written->error);
+}
+
+static void
+write_policy (VmftHypervisor *hypervisor, const char *uuid, const VmftVmPolicy *policy, GError **error)
+{
+  Written written = { 0 };
+
+  vmft_hypervisor_set_policy_async (hypervisor, uuid, policy, NULL, on_written, &written);
+  while (!written.done)
+    g_main_context_iteration (NULL, TRUE);
+  if (written.error != NULL)
+    g_propagate_error (error, written.error);
+}
+
+/* As another client of libvirt sees it. */
+static char *
+read_element (const char *uri)
+{
+  g_autoptr (virConnect) connection = virConnectOpen (uri);
+  g_autoptr (virDomain) domain = connection ? virDomainLookupByName (connection, "test") : NULL;
+  char *xml = NULL;
+  char *copy = NULL;
+
+  g_assert_nonnull (domain);
+  xml = virDomainGetMetadata (domain, VIR_DOMAIN_METADATA_ELEMENT, VMFT_DOMAIN_XMLNS, VIR_DOMAIN_AFFECT_LIVE);
+  copy = g_strdup (xml);
+  free (xml);
+  return copy;
+}
+
+/* libvirt keeps it, tells us, and gives it back: in the running domain and in its definition. */
+static void
+test_policy_in_metadata (void)
+{
+  const VmftVmPolicy wanted = { .priority = 8, .modes = 1, .max_downtime_ms = 150, .off = TRUE };
+  const VmftVmPolicy fresh = VMFT_VM_POLICY_DEFAULT;
+  g_autoptr (VmftClock) clock = vmft_real_clock_new ();
+  g_autoptr (VmftHypervisor) hypervisor = vmft_libvirt_hypervisor_new ("test:///default", clock);
+  g_autoptr (GMainLoop) loop = g_main_loop_new (NULL, FALSE);
+  Seen seen = { .loop = loop };
+  g_autoptr (VmftVm) before = NULL;
+  g_autoptr (VmftVm) after = NULL;
+  g_autoptr (GError) error = NULL;
+  g_autofree char *element = NULL;
+
+  g_signal_connect (hypervisor, "connected", G_CALLBACK (on_connected), &seen);
+  vmft_hypervisor_start (hypervisor);
+  g_main_loop_run (loop);
+  before = vmft_hypervisor_lookup (hypervisor, "test");
+  g_signal_connect (hypervisor, "vm-changed", G_CALLBACK (on_changed), &seen);
+  seen.n_changed = 0;
+  write_policy (hypervisor, before->uuid, &wanted, &error);
+  g_assert_no_error (error);
+  after = vmft_hypervisor_lookup (hypervisor, "test");
+  g_assert_true (vmft_vm_policy_equal (&after->policy, &wanted));
+  g_assert_cmpuint (seen.n_changed, >=, 1);
+  element = read_element ("test:///default");
+  g_assert_nonnull (strstr (element, "priority=\"8\""));
+  g_assert_nonnull (strstr (element, "off=\"yes\""));
+  /* the inventory, read anew, says the same */
+  seen.n_changed = 0;
+  while (seen.n_changed == 0)
+    g_main_context_iteration (NULL, TRUE);
+  g_clear_pointer (&after, vmft_vm_unref);
+  after = vmft_hypervisor_lookup (hypervisor, "test");
+  g_assert_true (vmft_vm_policy_equal (&after->policy, &wanted));
+  g_assert_cmpstr (after->blocker, ==, before->blocker);
+  write_policy (hypervisor, before->uuid, &fresh, &error);
+  g_assert_no_error (error);
+  g_clear_pointer (&element, g_free);
+  element = read_element ("test:///default");
+  g_assert_null (element);
+  write_policy (hypervisor, "00000000-0000-0000-0000-000000000000", &wanted, &error);
+  g_assert_error (error, VMFT_ERROR, VMFT_ERROR_NOT_FOUND);
+}
+
 static void
 on_refused (GObject *object, GAsyncResult *async, gpointer user_data)
 {
@@ -449,6 +567,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/domain-xml/basics", test_xml_basics);
   g_test_add_func ("/domain-xml/policy", test_xml_policy);
+  g_test_add_func ("/domain-xml/policy-there-and-back", test_xml_policy_there_and_back);
   g_test_add_func ("/domain-xml/bad-policy", test_xml_bad_policy);
   g_test_add_func ("/domain-xml/blockers", test_xml_blockers);
   g_test_add_func ("/domain-xml/no-blocker", test_xml_no_blocker);
@@ -461,6 +580,7 @@ main (int argc, char **argv)
   g_test_add_func ("/inventory/resident-mapping", test_resident_mapping);
   g_test_add_func ("/inventory/path-below", test_path_below);
   g_test_add_func ("/inventory/test-driver", test_hypervisor_on_test_driver);
+  g_test_add_func ("/hypervisor/policy-in-metadata", test_policy_in_metadata);
   g_test_add_func ("/hypervisor/migrate-without-connection", test_migrate_without_connection);
   g_test_add_func ("/connection/unreachable", test_unreachable);
   return g_test_run ();

@@ -80,6 +80,66 @@ test_record (void)
   g_assert_cmpuint (g_variant_n_children (disks), ==, 2);
 }
 
+static gboolean
+change (VmftVmPolicy *policy, const char *changes, GError **error)
+{
+  g_autoptr (GVariant) parsed = g_variant_parse (G_VARIANT_TYPE_VARDICT, changes, NULL, NULL, error);
+
+  g_assert_nonnull (parsed);
+  return vmft_vm_policy_change (policy, parsed, error);
+}
+
+static void
+test_policy_changes (void)
+{
+  const VmftVmPolicy fresh = VMFT_VM_POLICY_DEFAULT;
+  VmftVmPolicy policy = VMFT_VM_POLICY_DEFAULT;
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (change (&policy, "{'priority': <uint32 8>, 'off': <true>}", &error));
+  g_assert_true (
+      change (&policy, "{'modes': <'hybrid, post-copy'>, 'max-downtime-ms': <uint32 90>}", &error));
+  g_assert_no_error (error);
+  g_assert_cmpuint (policy.priority, ==, 8);
+  g_assert_cmpuint (policy.modes, ==, vmft_mode_bit (VMFT_MODE_HYBRID) | vmft_mode_bit (VMFT_MODE_POSTCOPY));
+  g_assert_cmpuint (policy.max_downtime_ms, ==, 90);
+  g_assert_true (policy.off);
+  g_assert_false (vmft_vm_policy_equal (&policy, &fresh));
+  /* what is reset and given is given */
+  g_assert_true (change (
+      &policy, "{'reset': <['priority', 'modes', 'max-downtime-ms', 'off']>, 'off': <true>}", &error));
+  g_assert_true (policy.off);
+  policy.off = FALSE;
+  g_assert_true (vmft_vm_policy_equal (&policy, &fresh));
+}
+
+static void
+test_policy_bad_changes (void)
+{
+  static const char *const bad[] = {
+    "{'priority': <uint32 0>}",
+    "{'priority': <uint32 11>}",
+    "{'max-downtime-ms': <uint32 0>}",
+    "{'max-downtime-ms': <uint32 2000001>}",
+    "{'modes': <''>}",
+    "{'modes': <'teleport'>}",
+    "{'reset': <['everything']>}",
+    "{'off': <true>, 'priority': <uint32 4000000000>}",
+    "{'off': <true>, 'reset': <['', 'x']>}",
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (bad); i++)
+    {
+      const VmftVmPolicy before = { .priority = 3, .modes = 1, .max_downtime_ms = 7 };
+      VmftVmPolicy policy = before;
+      g_autoptr (GError) error = NULL;
+
+      g_assert_false (change (&policy, bad[i], &error));
+      g_assert_error (error, VMFT_ERROR, VMFT_ERROR_INVALID);
+      g_assert_true (vmft_vm_policy_equal (&policy, &before));
+    }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -88,5 +148,7 @@ main (int argc, char **argv)
   g_test_add_func ("/vm/movability-is-replaced", test_movability_is_replaced);
   g_test_add_func ("/vm/defaults", test_defaults);
   g_test_add_func ("/vm/record", test_record);
+  g_test_add_func ("/vm-policy/changes", test_policy_changes);
+  g_test_add_func ("/vm-policy/bad-changes", test_policy_bad_changes);
   return g_test_run ();
 }

@@ -119,6 +119,25 @@ expect 1 'No such file' leads import "$DIR/none"
 echo '{"class": 7' >"$DIR/broken.json"
 expect 2 'broken.json' leads import "$DIR/broken.json"
 
+echo "- what is wanted of one VM"
+expect 0 '^Priority: +5$' policy test
+json 'v["priority"] == 5 and not v["off"] and v["max_downtime_ms"] == 0 and v["name"] == "test"' policy test
+expect 0 '^Max downtime: +150 ms$' policy test priority=9 modes=pre-copy,hybrid max-downtime=150ms off=yes
+json 'v["priority"] == 9 and v["off"] and v["allowed_modes"] == "pre-copy, hybrid"' policy test
+expect 0 'priority 9, .*, off' show test
+json 'v["priority"] == 5 and v["off"] and v["max_downtime_ms"] == 150' policy test priority=
+expect 2 'none of priority, modes, max-downtime and off' policy test colour=blue
+expect 2 'is not KEY=VALUE' policy test off
+expect 2 'priority: 11 is not from 1 to 10' policy test priority=11 off=no
+expect 2 'priority: .* is not a number' policy test priority=high
+expect 2 'off: .* neither yes nor no' policy test off=perhaps
+expect 2 'modes: no migration mode "teleport"' policy test modes=teleport
+expect 2 'max-downtime: .* not a duration' policy test max-downtime=soon
+expect 2 'max-downtime-ms: 0 is not' policy test max-downtime=0
+expect 4 'no domain' policy nobody priority=1
+json 'v["off"] and v["priority"] == 5' policy test
+expect 0 '^Off: +no$' policy test off= modes= max-downtime=
+
 echo "- lead times go in and come out"
 echo '[{"class": "disk", "lead_s": 17.5, "origin": "testbed"}, {"class": "disk", "lead_s": 30, "origin": "testbed"}]' \
   >"$DIR/leads.json"

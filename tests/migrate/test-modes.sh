@@ -19,6 +19,12 @@ for mode in pre-copy xbzrle auto-converge hybrid post-copy "pre-copy --direct" "
   here=$(other $here)
 done
 
+step "what is wanted of a VM travels with it"
+job $here g --mode pre-copy --policy "{'priority': <uint32 8>}" || fail "status $?: $(cat "$WORK/job")"
+here=$(other $here)
+job $here g --probe || fail "status $?: $(cat "$WORK/job")"
+grep -q ' priority=8 ' "$WORK/job" || fail "the policy stayed behind: $(cat "$WORK/job")"
+
 step "a job that is aborted leaves the guest where it was"
 "$TWO_HOSTS" link 200mbit
 job $here g --mode pre-copy --abort-after 1.5 --expect aborted || fail "status $?: $(cat "$WORK/job")"

@@ -67,4 +67,9 @@ expect 'web-1 web\ \$\(touch\ owned\)' estimate we
 expect '7 71' why ''
 expect 'act advise' mode a
 expect '' show nothing
+expect 'mail' policy ma
+expect 'max-downtime= modes= off= priority=' policy mail ''
+expect 'priority=' policy mail prio
+expect 'no yes' policy mail off =
+expect 'pre-copy' policy mail modes = pre
 [ ! -e owned ]
