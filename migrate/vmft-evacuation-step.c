@@ -115,20 +115,26 @@ vmft_evacuation_step_from_plan (const VmftPlan *plan, const VmftPlanStep *plan_s
 }
 
 static void
-add_string (GVariantDict *dict, const char *key, const char *value)
+add (GVariantBuilder *record, const char *key, GVariant *value)
+{
+  g_variant_builder_add (record, "{sv}", key, value);
+}
+
+static void
+add_string (GVariantBuilder *record, const char *key, const char *value)
 {
   if (value != NULL)
-    g_variant_dict_insert (dict, key, "s", value);
+    add (record, key, g_variant_new_string (value));
 }
 
 static void
-add_number (GVariantDict *dict, const char *key, guint64 value)
+add_number (GVariantBuilder *record, const char *key, guint64 value)
 {
-  g_variant_dict_insert (dict, key, "x", (gint64) value);
+  add (record, key, g_variant_new_int64 ((gint64) value));
 }
 
 static void
-add_progress (GVariantDict *dict, const VmftEvacuationStep *step)
+add_progress (GVariantBuilder *record, const VmftEvacuationStep *step)
 {
   const VmftProgress *progress = &step->progress;
   double share = 0.0;
@@ -137,60 +143,60 @@ add_progress (GVariantDict *dict, const VmftEvacuationStep *step)
     share = 1.0;
   else if (progress->total_bytes > 0)
     share = 1.0 - (double) progress->remaining_bytes / (double) progress->total_bytes;
-  g_variant_dict_insert (dict, "progress", "d", CLAMP (share, 0.0, 1.0));
+  add (record, "progress", g_variant_new_double (CLAMP (share, 0.0, 1.0)));
   if (!vmft_step_state_has_job (step->state))
     return;
-  add_number (dict, "iteration", progress->iteration);
-  add_number (dict, "remaining_bytes", progress->remaining_bytes);
-  add_number (dict, "throughput_bps", progress->throughput_bps);
+  add_number (record, "iteration", progress->iteration);
+  add_number (record, "remaining_bytes", progress->remaining_bytes);
+  add_number (record, "throughput_bps", progress->throughput_bps);
   if (progress->throughput_bps > 0)
-    g_variant_dict_insert (dict, "remaining_s", "d",
-                           (double) progress->remaining_bytes / (double) progress->throughput_bps);
+    add (record, "remaining_s",
+         g_variant_new_double ((double) progress->remaining_bytes / (double) progress->throughput_bps));
 }
 
 static void
-add_outcome (GVariantDict *dict, const VmftEvacuationStep *step)
+add_outcome (GVariantBuilder *record, const VmftEvacuationStep *step)
 {
   if (!step->has_outcome)
     return;
-  add_string (dict, "outcome", vmft_outcome_to_string (step->outcome));
-  g_variant_dict_insert (dict, "total_s", "d", step->total_s);
+  add_string (record, "outcome", vmft_outcome_to_string (step->outcome));
+  add (record, "total_s", g_variant_new_double (step->total_s));
   if (step->downtime_s >= 0.0)
-    g_variant_dict_insert (dict, "downtime_s", "d", step->downtime_s);
-  add_number (dict, "transferred_bytes", step->transferred_bytes);
-  add_number (dict, "iterations", step->iterations);
+    add (record, "downtime_s", g_variant_new_double (step->downtime_s));
+  add_number (record, "transferred_bytes", step->transferred_bytes);
+  add_number (record, "iterations", step->iterations);
 }
 
 GVariant *
 vmft_evacuation_step_to_variant (const VmftEvacuationStep *step)
 {
-  g_auto (GVariantDict) dict = G_VARIANT_DICT_INIT (NULL);
+  g_auto (GVariantBuilder) record = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE_VARDICT);
 
-  add_number (&dict, "id", step->id);
-  add_number (&dict, "plan_id", step->plan_id);
-  add_number (&dict, "incident_id", step->incident_id);
-  add_string (&dict, "uuid", step->uuid);
-  add_string (&dict, "name", step->name);
-  add_string (&dict, "action", vmft_step_action_to_string (step->action));
-  add_string (&dict, "destination", step->destination);
-  add_string (&dict, "destination_uri", step->destination_uri);
-  add_string (&dict, "migrate_uri", step->migrate_uri);
-  add_string (&dict, "mode", vmft_mode_to_string (step->mode));
-  add_string (&dict, "state", vmft_step_state_to_string (step->state));
-  g_variant_dict_insert (&dict, "allow_postcopy", "b", step->allow_postcopy);
-  g_variant_dict_insert (&dict, "peer_to_peer", "b", step->peer_to_peer);
-  g_variant_dict_insert (&dict, "postcopy", "b", step->postcopy);
-  g_variant_dict_insert (&dict, "forecast_p50_s", "d", step->forecast_p50_s);
-  g_variant_dict_insert (&dict, "forecast_p90_s", "d", step->forecast_p90_s);
-  g_variant_dict_insert (&dict, "forecast_downtime_s", "d", step->forecast_downtime_s);
-  add_number (&dict, "planned_us", (guint64) step->planned_us);
-  add_number (&dict, "started_us", (guint64) step->started_us);
-  add_number (&dict, "ended_us", (guint64) step->ended_us);
-  add_number (&dict, "attempts", step->attempts);
-  add_string (&dict, "message", step->message);
-  add_progress (&dict, step);
-  add_outcome (&dict, step);
-  return g_variant_dict_end (&dict);
+  add_number (&record, "id", step->id);
+  add_number (&record, "plan_id", step->plan_id);
+  add_number (&record, "incident_id", step->incident_id);
+  add_string (&record, "uuid", step->uuid);
+  add_string (&record, "name", step->name);
+  add_string (&record, "action", vmft_step_action_to_string (step->action));
+  add_string (&record, "destination", step->destination);
+  add_string (&record, "destination_uri", step->destination_uri);
+  add_string (&record, "migrate_uri", step->migrate_uri);
+  add_string (&record, "mode", vmft_mode_to_string (step->mode));
+  add_string (&record, "state", vmft_step_state_to_string (step->state));
+  add (&record, "allow_postcopy", g_variant_new_boolean (step->allow_postcopy));
+  add (&record, "peer_to_peer", g_variant_new_boolean (step->peer_to_peer));
+  add (&record, "postcopy", g_variant_new_boolean (step->postcopy));
+  add (&record, "forecast_p50_s", g_variant_new_double (step->forecast_p50_s));
+  add (&record, "forecast_p90_s", g_variant_new_double (step->forecast_p90_s));
+  add (&record, "forecast_downtime_s", g_variant_new_double (step->forecast_downtime_s));
+  add_number (&record, "planned_us", (guint64) step->planned_us);
+  add_number (&record, "started_us", (guint64) step->started_us);
+  add_number (&record, "ended_us", (guint64) step->ended_us);
+  add_number (&record, "attempts", step->attempts);
+  add_string (&record, "message", step->message);
+  add_progress (&record, step);
+  add_outcome (&record, step);
+  return g_variant_builder_end (&record);
 }
 
 static gboolean
