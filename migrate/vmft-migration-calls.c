@@ -1,34 +1,56 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "vmft-migration-calls.h"
 
+#include "vmft-leftover.h"
 #include "vmft-migration-params.h"
 
 /* --- the migration itself --- */
 
+/* Returns: whether what the destination objects to was ours, and is gone */
 static gboolean
-perform (virDomainPtr domain, const VmftMigrationSpec *spec, GError **error)
+make_way (virDomainPtr domain, const VmftMigrationSpec *spec, const char *objection)
 {
-  g_auto (VmftTypedParams) params = { 0 };
+  return !spec->resume && vmft_leftover_is_clash (objection) &&
+         vmft_leftover_clear (domain, spec->destination_uri);
+}
+
+static gboolean
+call_migrate (virDomainPtr domain, const VmftMigrationSpec *spec, VmftTypedParams *params, GError **error)
+{
   g_autoptr (virConnect) destination = NULL;
   g_autoptr (virDomain) moved = NULL;
   g_autofree char *what = g_strdup_printf ("migration to %s", spec->destination);
   guint flags = vmft_migration_flags (spec);
 
-  if (!vmft_migration_params (spec, &params, error))
-    return FALSE;
   if (spec->peer_to_peer)
     {
-      if (virDomainMigrateToURI3 (domain, spec->destination_uri, params.items, params.n_items, flags) == 0)
+      if (virDomainMigrateToURI3 (domain, spec->destination_uri, params->items, params->n_items, flags) == 0)
         return TRUE;
       return vmft_libvirt_set_error (error, domain, what);
     }
   destination = vmft_libvirt_open (spec->destination_uri, error);
   if (destination == NULL)
     return FALSE;
-  moved = virDomainMigrate3 (domain, destination, params.items, params.n_items, flags);
+  moved = virDomainMigrate3 (domain, destination, params->items, params->n_items, flags);
   if (moved == NULL)
     return vmft_libvirt_set_error (error, domain, what);
   return TRUE;
+}
+
+static gboolean
+perform (virDomainPtr domain, const VmftMigrationSpec *spec, GError **error)
+{
+  g_auto (VmftTypedParams) params = { 0 };
+  g_autoptr (GError) first = NULL;
+
+  if (!vmft_migration_params (spec, &params, error))
+    return FALSE;
+  if (call_migrate (domain, spec, &params, &first))
+    return TRUE;
+  if (make_way (domain, spec, first->message))
+    return call_migrate (domain, spec, &params, error);
+  g_propagate_error (error, g_steal_pointer (&first));
+  return FALSE;
 }
 
 void

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "vmft-libvirt-call.h"
 #include "vmft-migration-outcome.h"
+#include "vmft-leftover.h"
 #include "vmft-migration-params.h"
 
 #include <string.h>
@@ -252,11 +253,47 @@ test_judge_never_loses_a_running_vm (void)
     }
 }
 
+/* only what can never run again is taken away, and only while the VM runs here */
+static void
+test_leftovers (void)
+{
+  const struct
+  {
+    VmftEnd source;
+    gboolean job;
+    int state, reason;
+    VmftLeftover what;
+  } cases[] = {
+    { VMFT_END_RUNNING, FALSE, VIR_DOMAIN_SHUTOFF, VIR_DOMAIN_SHUTOFF_UNKNOWN, VMFT_LEFTOVER_DEFINITION },
+    { VMFT_END_RUNNING, FALSE, VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_POSTCOPY_FAILED, VMFT_LEFTOVER_HALF },
+    { VMFT_END_RUNNING, FALSE, VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_POSTCOPY, VMFT_LEFTOVER_HALF },
+    { VMFT_END_RUNNING, FALSE, VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_MIGRATION, VMFT_LEFTOVER_HALF },
+    { VMFT_END_RUNNING, FALSE, VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_USER, VMFT_LEFTOVER_NONE },
+    { VMFT_END_RUNNING, FALSE, VIR_DOMAIN_RUNNING, VIR_DOMAIN_RUNNING_MIGRATED, VMFT_LEFTOVER_NONE },
+    { VMFT_END_RUNNING, FALSE, VIR_DOMAIN_RUNNING, VIR_DOMAIN_RUNNING_POSTCOPY_FAILED, VMFT_LEFTOVER_NONE },
+    { VMFT_END_RUNNING, TRUE, VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_MIGRATION, VMFT_LEFTOVER_NONE },
+    { VMFT_END_POSTCOPY_FAILED, FALSE, VIR_DOMAIN_SHUTOFF, VIR_DOMAIN_SHUTOFF_UNKNOWN, VMFT_LEFTOVER_NONE },
+    { VMFT_END_UNKNOWN, FALSE, VIR_DOMAIN_SHUTOFF, VIR_DOMAIN_SHUTOFF_UNKNOWN, VMFT_LEFTOVER_NONE },
+    { VMFT_END_ABSENT, FALSE, VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_MIGRATION, VMFT_LEFTOVER_NONE },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_test_message ("case %u", i);
+      g_assert_cmpint (
+          vmft_leftover_classify (cases[i].source, cases[i].job, cases[i].state, cases[i].reason), ==,
+          cases[i].what);
+    }
+  g_assert_true (vmft_leftover_is_clash ("operation failed: domain 'g' already exists with uuid 1"));
+  g_assert_false (vmft_leftover_is_clash ("unable to connect to server at 'b:49152'"));
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   vmft_libvirt_init ();
+  g_test_add_func ("/leftover/classify", test_leftovers);
   g_test_add_func ("/migration-params/flags", test_flags);
   g_test_add_func ("/migration-params/flags-options", test_flags_options);
   g_test_add_func ("/migration-params/resume", test_resume);
