@@ -95,7 +95,7 @@ static const VmftConfKey keys[] = {
   { "Policy", "fallback", VMFT_CONF_CHOICE, "fastest", "fastest|alert|save",
     "what to do with VMs that cannot arrive in time" },
   { "Policy", "cool-down", VMFT_CONF_DURATION, "10min", NULL, "a VM that moved less than so long ago stays" },
-  { "Policy", "max-failures", VMFT_CONF_INTEGER, "2", "1..100",
+  { "Policy", "max-failures", VMFT_CONF_INTEGER, "5", "1..100",
     "a VM that failed to move so often in one incident stays" },
   { "Policy", "loss", VMFT_CONF_DURATION, "10min", NULL, "what losing a VM costs, as time of its service" },
   { "Policy", "move-cost", VMFT_CONF_DURATION, "1s", NULL, "what a move costs beyond its downtime" },
@@ -151,6 +151,15 @@ static const VmftConfKey keys[] = {
   { "Destination *", "same-storage", VMFT_CONF_LIST, "", NULL,
     "block devices or pools of this host whose failure hits that host too" },
   { "Destination *", "weight", VMFT_CONF_NUMBER, "1", "0.001..1000", "preference among destinations" },
+  { "Destination *", "tags", VMFT_CONF_LIST, "", NULL, "words of your own, for VMs that want them" },
+  { "Destination *", "status-url", VMFT_CONF_STRING, "", NULL,
+    "where that host says whether it is suspect itself: http://HOST:8638/api/v1/status of its vmftd; empty: "
+    "only its "
+    "libvirt is asked" },
+  { "Destination *", "status-token-file", VMFT_CONF_PATH, "", NULL, "bearer token for it" },
+
+  { "VM *", "tags", VMFT_CONF_LIST, "", NULL,
+    "the VM of this name moves only to destinations that have all of these" },
 
   { "HTTP", "listen", VMFT_CONF_LIST, "127.0.0.1:8638", NULL,
     "ADDRESS:PORT of the status page, the API and the metrics; empty: nowhere" },

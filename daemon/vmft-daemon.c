@@ -321,7 +321,8 @@ vmft_daemon_get_suspicion (VmftDaemon *self)
     {
       const VmftIncident *incident = g_ptr_array_index (incidents, i);
 
-      if (incident->state == VMFT_INCIDENT_CONFIRMED)
+      /* a rehearsal must not turn VMs away */
+      if (incident->state == VMFT_INCIDENT_CONFIRMED && !incident->drill)
         return g_strdup_printf ("incident %" G_GUINT64_FORMAT " (%s) is open", incident->id,
                                 vmft_fault_class_to_string (incident->fault_class));
     }
@@ -459,7 +460,7 @@ make_parts (VmftDaemon *self)
     .leads = self->leads,
   };
 
-  self->destinations = parts.destinations = vmft_destinations_new (self->conf, self->clock, self->hypervisor);
+  parts.destinations = self->destinations;
   self->facts = parts.facts =
       vmft_facts_new (self->clock, vmft_conf_get_string (self->conf, "Daemon", "sysfs"),
                       vmft_conf_get_string (self->conf, "Daemon", "proc"),
@@ -491,6 +492,9 @@ vmft_daemon_new (VmftConf *conf,
   self->hypervisor = g_object_ref (hypervisor);
   self->started_us = vmft_clock_real_us (clock);
   if (!check_modes (self, error) || !make_models (self, error))
+    return NULL;
+  self->destinations = vmft_destinations_new (conf, clock, hypervisor, error);
+  if (self->destinations == NULL)
     return NULL;
   make_parts (self);
   adopt_operation (self, initial_operation (self));

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "vmft-decisions.h"
 
+#define FRUITLESS_MAX_S 60.0
+
 /* What was decided last about one incident. */
 typedef struct
 {
@@ -12,6 +14,9 @@ typedef struct
   gint64 evidence_us; /* monotonic; of the line behind the plan, until the first migrate call */
   guint standing;     /* of the incident when the plan was made */
   guint again_id;     /* timer: something changed within the replan interval */
+  gboolean acted;
+  guint n_fruitless; /* plans carried out in a row that moved nothing */
+  guint n_completed; /* VMs that had left when the last one was begun */
 } Decision;
 
 struct _VmftDecisions
@@ -122,6 +127,26 @@ is_to_be_executed (VmftDecisions *self, const VmftPlan *plan)
 }
 
 static void
+count_fruitless (VmftDecisions *self, Decision *decision)
+{
+  guint n_completed = vmft_executor_count_completed (self->executor);
+
+  decision->n_fruitless =
+      decision->acted && n_completed == decision->n_completed ? decision->n_fruitless + 1 : 0;
+  decision->acted = TRUE;
+  decision->n_completed = n_completed;
+}
+
+/* Destinations that turn everybody away are asked again and again, but not ever faster. */
+static double
+interval_s (VmftDecisions *self, const Decision *decision)
+{
+  double stretched_s = self->replan_interval_s * (double) (1u << MIN (decision->n_fruitless, 16));
+
+  return MAX (MIN (stretched_s, FRUITLESS_MAX_S), self->replan_interval_s);
+}
+
+static void
 decide (VmftDecisions *self, Decision *decision, const VmftIncident *incident)
 {
   gboolean busy = self->executor != NULL && vmft_executor_is_busy (self->executor, incident->id);
@@ -142,6 +167,8 @@ decide (VmftDecisions *self, Decision *decision, const VmftIncident *incident)
   keep_plan (self, plan, record);
   if (execute)
     {
+      if (!busy)
+        count_fruitless (self, decision);
       vmft_guards_note_evacuation (self->parts.guards, incident->template_text, plan->now_us);
       vmft_executor_run (self->executor, plan, incident);
     }
@@ -269,7 +296,7 @@ vmft_decisions_consider (VmftDecisions *self, guint64 incident_id, gint64 eviden
       return;
     }
   decision = get_decision (self, incident_id);
-  wait_s = self->replan_interval_s - (double) (now_us - decision->planned_us) / G_USEC_PER_SEC;
+  wait_s = interval_s (self, decision) - (double) (now_us - decision->planned_us) / G_USEC_PER_SEC;
   if (decision->planned_us == 0 || decision->standing != standing_of (incident) || wait_s <= 0.0)
     {
       decision->standing = standing_of (incident);

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "vmft-destinations.h"
 
+#include "vmft-http-auth.h"
+#include "vmft-peer.h"
+
 #define LOOK_MS 15000
 
 typedef struct
@@ -12,6 +15,9 @@ typedef struct
   char *problem;     /* (nullable): why it cannot be reached */
   VmftTime checked_us;
   gboolean asking;
+  VmftPeer *peer;        /* (nullable): its status URL */
+  char *peer_problem;    /* (nullable): why that says nothing */
+  GHashTable *templates; /* what its incidents are about -> VmftTime * when it was last seen there */
 } Host;
 
 struct _VmftDestinations
@@ -29,8 +35,120 @@ host_free (Host *host)
 {
   g_free (host->uri);
   g_free (host->migrate_uri);
+  g_clear_pointer (&host->peer, vmft_peer_free);
+  g_hash_table_unref (host->templates);
   g_free (host->problem);
+  g_free (host->peer_problem);
   g_free (host);
+}
+
+/* --- what it says of itself --- */
+
+static void
+take_state (Host *host, const VmftPeerState *state)
+{
+  VmftDestination *facts = host->facts;
+  VmftTime now_us = vmft_clock_real_us (host->owner->clock);
+  GHashTableIter iter;
+  gpointer text, age;
+
+  if (state->suspect != facts->suspect)
+    g_message ("destination %s: %s%s%s", facts->name, state->suspect ? "suspect itself" : "no longer suspect",
+               state->suspicion ? ": " : "", state->suspicion ? state->suspicion : "");
+  facts->suspect = state->suspect;
+  g_free (facts->suspect_reason);
+  facts->suspect_reason = g_strdup (state->suspicion);
+  g_hash_table_remove_all (host->templates);
+  g_hash_table_iter_init (&iter, state->templates);
+  while (g_hash_table_iter_next (&iter, &text, &age))
+    {
+      VmftTime seen_us = vmft_time_add_s (now_us, -*(double *) age);
+
+      g_hash_table_insert (host->templates, g_strdup (text), g_memdup2 (&seen_us, sizeof seen_us));
+    }
+}
+
+/* silence proves nothing either way: what was said last holds */
+static void
+on_peer (const VmftPeerState *state, const GError *error, gpointer user_data)
+{
+  Host *host = user_data;
+
+  if (state != NULL)
+    take_state (host, state);
+  else if (g_strcmp0 (error->message, host->peer_problem) != 0)
+    g_warning ("destination %s: %s", host->facts->name, error->message);
+  g_free (host->peer_problem);
+  host->peer_problem = state == NULL ? g_strdup (error->message) : NULL;
+}
+
+static gboolean
+set_peer (Host *host, VmftConf *conf, const char *group, GError **error)
+{
+  const char *url = vmft_conf_get_string (conf, group, "status-url");
+  const char *path = vmft_conf_get_string (conf, group, "status-token-file");
+  g_autofree char *token = NULL;
+
+  if (url == NULL || *url == '\0')
+    return TRUE;
+  if (path != NULL && *path != '\0')
+    {
+      token = vmft_http_load_secret (path, error);
+      if (token == NULL)
+        {
+          g_prefix_error (error, "[%s] status-token-file: ", group);
+          return FALSE;
+        }
+    }
+  host->peer = vmft_peer_new (host->owner->clock, url, token, on_peer, host, error);
+  if (host->peer == NULL)
+    g_prefix_error (error, "[%s] ", group);
+  return host->peer != NULL;
+}
+
+void
+vmft_destinations_note_template (VmftDestinations *self, const char *template_text)
+{
+  for (guint i = 0; i < self->hosts->len; i++)
+    {
+      Host *host = g_ptr_array_index (self->hosts, i);
+      const VmftTime *seen_us =
+          template_text != NULL ? g_hash_table_lookup (host->templates, template_text) : NULL;
+
+      host->facts->same_template_us = seen_us != NULL ? *seen_us : VMFT_TIME_UNKNOWN;
+    }
+}
+
+/* --- which VMs it may have --- */
+
+/* Returns: (nullable): the first of @wanted that is not among @tags */
+static const char *
+missing_tag (char **wanted, char **tags)
+{
+  for (guint i = 0; wanted[i] != NULL; i++)
+    if (!g_strv_contains ((const char *const *) tags, wanted[i]))
+      return wanted[i];
+  return NULL;
+}
+
+static void
+bar_vms (Host *host, VmftConf *conf, const char *group)
+{
+  g_autofree const char **names = vmft_conf_list_named (conf, "VM");
+  g_auto (GStrv) tags = vmft_conf_get_list (conf, group, "tags");
+
+  host->facts->barred = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+  for (guint i = 0; names[i] != NULL; i++)
+    {
+      g_autofree char *vm_group = g_strconcat ("VM ", names[i], NULL);
+      g_auto (GStrv) wanted = vmft_conf_get_list (conf, vm_group, "tags");
+      const char *missing = missing_tag (wanted, tags);
+
+      if (missing != NULL)
+        g_hash_table_insert (
+            host->facts->barred, g_strdup (names[i]),
+            g_strdup_printf ("%s has not the tag “%s” that it wants", host->facts->name, missing));
+    }
 }
 
 static Host *
@@ -47,13 +165,15 @@ host_new (VmftDestinations *self, VmftConf *conf, const char *name)
   host->facts->same_storage = vmft_conf_get_list (conf, group, "same-storage");
   host->uri = g_strdup (vmft_conf_get_string (conf, group, "uri"));
   host->migrate_uri = g_strdup (vmft_conf_get_string (conf, group, "migrate-uri"));
+  host->templates = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+  bar_vms (host, conf, group);
   return host;
 }
 
 VmftDestinations *
-vmft_destinations_new (VmftConf *conf, VmftClock *clock, VmftHypervisor *hypervisor)
+vmft_destinations_new (VmftConf *conf, VmftClock *clock, VmftHypervisor *hypervisor, GError **error)
 {
-  VmftDestinations *self = g_new0 (VmftDestinations, 1);
+  g_autoptr (VmftDestinations) self = g_new0 (VmftDestinations, 1);
   g_autofree const char **names = vmft_conf_list_named (conf, "Destination");
 
   self->clock = g_object_ref (clock);
@@ -63,12 +183,15 @@ vmft_destinations_new (VmftConf *conf, VmftClock *clock, VmftHypervisor *hypervi
   self->hosts = g_ptr_array_new_with_free_func ((GDestroyNotify) host_free);
   for (guint i = 0; names[i] != NULL; i++)
     {
+      g_autofree char *group = g_strconcat ("Destination ", names[i], NULL);
       Host *host = host_new (self, conf, names[i]);
 
       g_ptr_array_add (self->hosts, host);
       g_ptr_array_add (self->facts, host->facts);
+      if (!set_peer (host, conf, group, error))
+        return NULL;
     }
-  return self;
+  return g_steal_pointer (&self);
 }
 
 void
@@ -124,6 +247,8 @@ look (gpointer user_data)
     {
       Host *host = g_ptr_array_index (self->hosts, i);
 
+      if (host->peer != NULL)
+        vmft_peer_ask (host->peer);
       if (host->asking)
         continue;
       host->asking = TRUE;
@@ -211,6 +336,10 @@ host_to_variant (const Host *host)
   g_variant_dict_insert (&dict, "reserved_bytes", "d", host->facts->reserved_bytes);
   g_variant_dict_insert (&dict, "weight", "d", host->facts->weight);
   g_variant_dict_insert (&dict, "suspect", "b", host->facts->suspect);
+  if (host->facts->suspect_reason != NULL)
+    g_variant_dict_insert (&dict, "suspect_reason", "s", host->facts->suspect_reason);
+  if (host->peer_problem != NULL)
+    g_variant_dict_insert (&dict, "status_problem", "s", host->peer_problem);
   g_variant_dict_insert (&dict, "checked_us", "x", host->checked_us);
   return g_variant_dict_end (&dict);
 }

@@ -8,13 +8,21 @@
 G_BEGIN_DECLS
 
 /**
- * VmftDestinations: the hosts of the configuration, and what is known of them now: whether libvirtd answers there
- * and how much memory is free, asked in the background so that an alarm never waits for it.
+ * VmftDestinations: the hosts of the configuration, and what is known of them now: whether libvirtd answers there,
+ * how much memory is free and whether the host is suspect itself, asked in the background so that an alarm never waits
+ * for it. A host that has said it is suspect stays so until it says otherwise.
  */
 typedef struct _VmftDestinations VmftDestinations;
 
-/** vmft_destinations_new: reads the groups "[Destination NAME]". Returns: (transfer full). */
-VmftDestinations *vmft_destinations_new (VmftConf *conf, VmftClock *clock, VmftHypervisor *hypervisor);
+/**
+ * vmft_destinations_new: reads the groups "[Destination NAME]" and "[VM NAME]".
+ *
+ * Returns: (transfer full): none of them looked at yet; NULL with %VMFT_ERROR_CONFIG for a bad status URL or token.
+ */
+VmftDestinations *vmft_destinations_new (VmftConf *conf,
+                                         VmftClock *clock,
+                                         VmftHypervisor *hypervisor,
+                                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void vmft_destinations_free (VmftDestinations *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VmftDestinations, vmft_destinations_free)
 
@@ -29,6 +37,9 @@ const char *vmft_destinations_get_uri (VmftDestinations *self, const char *name)
 
 /** vmft_destinations_get_migrate_uri: Returns: (nullable): where the stream goes; NULL lets libvirt decide. */
 const char *vmft_destinations_get_migrate_uri (VmftDestinations *self, const char *name);
+
+/** vmft_destinations_note_template: sets @same_template_us of each for a plan about @template_text (nullable). */
+void vmft_destinations_note_template (VmftDestinations *self, const char *template_text);
 
 /** vmft_destinations_reserve: counts @bytes (negative to give back) as promised to moves under way. */
 void vmft_destinations_reserve (VmftDestinations *self, const char *name, double bytes);

@@ -38,6 +38,7 @@ struct _VmftExecutor
   GHashTable *jobs;           /* step id -> Job */
   GHashTable *incidents;      /* incident id -> VmftIncident: only what the lead time needs */
   guint64 first_call_of;      /* plan whose first call is still to come */
+  guint n_completed;
 };
 
 static void
@@ -269,7 +270,9 @@ end_job (VmftExecutor *self, const VmftEvacuationStep *step)
   vmft_planner_set_migrating (self->planner, step->uuid, -1.0);
   if (job != NULL && job->reserved_bytes > 0.0)
     vmft_destinations_reserve (self->parts.destinations, job->destination, -job->reserved_bytes);
-  if (step->state != VMFT_STEP_ABORTED)
+  self->n_completed += step->state == VMFT_STEP_COMPLETED;
+  /* who is turned away at the door has not failed to move */
+  if (step->state != VMFT_STEP_ABORTED && !vmft_evacuation_step_was_refused (step))
     vmft_guards_note_move (self->parts.guards, step->incident_id, step->uuid,
                            vmft_clock_real_us (self->parts.clock), step->state == VMFT_STEP_COMPLETED);
   g_hash_table_remove (self->jobs, &step->id);
@@ -438,6 +441,35 @@ on_finished (VmftEvacuation *evacuation, gpointer user_data)
 
 /* --- beginning --- */
 
+/* Never one that is suspect, silent or barred: of those that can take it, the one with most room, by weight. */
+static char *
+choose_next (const VmftEvacuationStep *step, gpointer user_data)
+{
+  VmftExecutor *self = user_data;
+  const GPtrArray *destinations = vmft_destinations_list (self->parts.destinations);
+  g_autoptr (VmftVm) vm = vmft_hypervisor_lookup (self->parts.hypervisor, step->uuid);
+  const VmftDestination *best = NULL;
+  double best_bytes = -1.0;
+
+  for (guint i = 0; vm != NULL && i < destinations->len; i++)
+    {
+      const VmftDestination *destination = g_ptr_array_index (destinations, i);
+      double left_bytes = destination->free_known ? destination->free_bytes - destination->reserved_bytes -
+                                                        (double) vm->memory_bytes
+                                                  : 0.0;
+
+      if (g_ptr_array_find_with_equal_func (step->tried, destination->name, g_str_equal, NULL) ||
+          left_bytes < 0.0 || !vmft_policy_movable (vm, destination, NULL))
+        continue;
+      if (left_bytes * destination->weight > best_bytes)
+        {
+          best = destination;
+          best_bytes = left_bytes * destination->weight;
+        }
+    }
+  return best != NULL ? g_strdup (best->name) : NULL;
+}
+
 static void
 new_evacuation (VmftExecutor *self)
 {
@@ -457,6 +489,7 @@ new_evacuation (VmftExecutor *self)
           vmft_destinations_get_migrate_uri (self->parts.destinations, destination->name),
           destination->limit_in);
     }
+  vmft_evacuation_set_next_target (self->evacuation, choose_next, self);
   g_signal_connect (self->evacuation, "step-changed", G_CALLBACK (on_step_changed), self);
   g_signal_connect (self->evacuation, "progress", G_CALLBACK (on_progress), self);
   g_signal_connect (self->evacuation, "finished", G_CALLBACK (on_finished), self);
@@ -520,6 +553,12 @@ vmft_executor_run (VmftExecutor *self, VmftPlan *plan, const VmftIncident *incid
   self->first_call_of = plan->id;
   rest = without_running (self, plan);
   vmft_evacuation_start (self->evacuation, rest);
+}
+
+guint
+vmft_executor_count_completed (VmftExecutor *self)
+{
+  return self->n_completed;
 }
 
 static gboolean

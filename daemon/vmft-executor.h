@@ -52,6 +52,9 @@ gboolean vmft_executor_is_busy (VmftExecutor *self, guint64 incident_id);
 /** vmft_executor_count: Returns: jobs that run now. */
 guint vmft_executor_count (VmftExecutor *self);
 
+/** vmft_executor_count_completed: Returns: VMs that have left in this run of the daemon. */
+guint vmft_executor_count_completed (VmftExecutor *self);
+
 /** vmft_executor_lookup: Returns: (transfer floating) (nullable): the record of the running job @id, with progress. */
 GVariant *vmft_executor_lookup (VmftExecutor *self, guint64 id);
 

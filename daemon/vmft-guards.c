@@ -60,7 +60,8 @@ load_migration (const char *key, VmftTime time_us, GVariant *record, gpointer us
   const char *state = vmft_dict_string (record, "state");
   gboolean completed = g_strcmp0 (state, "completed") == 0;
 
-  if (uuid == NULL || (!completed && g_strcmp0 (state, "failed") != 0))
+  if (uuid == NULL || (!completed && g_strcmp0 (state, "failed") != 0) ||
+      vmft_dict_boolean (record, "refused", FALSE))
     return TRUE;
   if (completed)
     keep_latest (self->moved, uuid, vmft_dict_int64 (record, "ended_us", time_us));

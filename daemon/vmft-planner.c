@@ -222,6 +222,7 @@ vmft_planner_plan (VmftPlanner *self, const VmftIncident *incident, VmftOperatio
   };
 
   vmft_guards_get_state (self->parts.guards, incident ? incident->template_text : NULL, &state);
+  vmft_destinations_note_template (self->parts.destinations, incident ? incident->template_text : NULL);
   input.config.operation = operation;
   if (incident != NULL)
     {

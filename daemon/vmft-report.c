@@ -155,6 +155,29 @@ overall_state (VmftDaemon *self, guint open_incidents, guint running_migrations)
   return vmft_detector_is_learning (self->detector) ? "learning" : "watching";
 }
 
+/* what other hosts want to know before they send VMs here; see VmftPeerState */
+static void
+add_suspicion (VmftDaemon *self, GVariantDict *dict)
+{
+  g_autoptr (GPtrArray) incidents = vmft_detector_list_incidents (self->detector);
+  g_autofree char *suspicion = vmft_daemon_get_suspicion (self);
+  g_auto (GVariantDict) templates = G_VARIANT_DICT_INIT (NULL);
+
+  for (guint i = 0; i < incidents->len; i++)
+    {
+      const VmftIncident *incident = g_ptr_array_index (incidents, i);
+
+      if (!incident->drill && incident->template_text != NULL)
+        g_variant_dict_insert (
+            &templates, incident->template_text, "d",
+            MAX (vmft_time_diff_s (vmft_clock_real_us (self->clock), incident->last_us), 0.0));
+    }
+  g_variant_dict_insert (dict, "suspect", "b", suspicion != NULL);
+  if (suspicion != NULL)
+    g_variant_dict_insert (dict, "suspicion", "s", suspicion);
+  g_variant_dict_insert_value (dict, "templates", g_variant_dict_end (&templates));
+}
+
 GVariant *
 vmft_daemon_describe (VmftDaemon *self)
 {
@@ -183,6 +206,7 @@ vmft_daemon_describe (VmftDaemon *self)
       g_variant_dict_insert (&dict, "inhibited_because", "s",
                              guards.inhibit_reason ? guards.inhibit_reason : "");
     }
+  add_suspicion (self, &dict);
   g_variant_dict_insert_value (&dict, "detector", vmft_detector_describe (self->detector));
   g_variant_dict_insert_value (&dict, "inference", vmft_inquiry_to_variant (self->inquiry));
   g_variant_dict_insert_value (&dict, "input", vmft_pipeline_to_variant (self->pipeline));

@@ -68,6 +68,13 @@ vmft_step_state_has_job (VmftStepState state)
          state == VMFT_STEP_RECOVERING;
 }
 
+gboolean
+vmft_evacuation_step_was_refused (const VmftEvacuationStep *step)
+{
+  return step->state == VMFT_STEP_FAILED && step->tried->len > 0 &&
+         g_ptr_array_find_with_equal_func (step->tried, step->destination, g_str_equal, NULL);
+}
+
 VmftEvacuationStep *
 vmft_evacuation_step_new (const char *uuid, const char *name)
 {
@@ -194,6 +201,8 @@ vmft_evacuation_step_to_variant (const VmftEvacuationStep *step)
   add_number (&record, "ended_us", (guint64) step->ended_us);
   add_number (&record, "attempts", step->attempts);
   add_string (&record, "message", step->message);
+  if (vmft_evacuation_step_was_refused (step))
+    add (&record, "refused", g_variant_new_boolean (TRUE));
   add_progress (&record, step);
   add_outcome (&record, step);
   return g_variant_builder_end (&record);

@@ -98,6 +98,9 @@ typedef struct
   char *message;
 } VmftEvacuationStep;
 
+/** vmft_evacuation_step_was_refused: Returns: whether it failed because nobody took it: no memory has moved. */
+gboolean vmft_evacuation_step_was_refused (const VmftEvacuationStep *step);
+
 VmftEvacuationStep *vmft_evacuation_step_new (const char *uuid, const char *name);
 void vmft_evacuation_step_free (VmftEvacuationStep *step);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VmftEvacuationStep, vmft_evacuation_step_free)

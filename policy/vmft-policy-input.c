@@ -98,5 +98,6 @@ vmft_destination_free (VmftDestination *destination)
   g_free (destination->name);
   g_free (destination->suspect_reason);
   g_strfreev (destination->same_storage);
+  g_clear_pointer (&destination->barred, g_hash_table_unref);
   g_free (destination);
 }

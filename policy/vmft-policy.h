@@ -120,6 +120,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (VmftPolicyVm, vmft_policy_vm_free)
  * @reachable: the last check went through
  * @same_template_us: when it last showed the incident's template, 0 for never
  * @same_storage: (nullable): names of devices or pools of this host whose failure hits the destination too, NULL-terminated
+ * @barred: (nullable): names of VMs that the operator keeps from it -> why
  */
 typedef struct
 {
@@ -135,6 +136,7 @@ typedef struct
   gboolean reachable;
   VmftTime same_template_us;
   char **same_storage;
+  GHashTable *barred;
 } VmftDestination;
 
 /** vmft_destination_new: Returns: (transfer full): reachable, weight 1, nothing known. */

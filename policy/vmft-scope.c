@@ -102,8 +102,13 @@ vmft_policy_concerned (const VmftVm *vm,
 gboolean
 vmft_policy_movable (const VmftVm *vm, const VmftDestination *destination, char **reason)
 {
+  const char *barred =
+      destination->barred != NULL ? g_hash_table_lookup (destination->barred, vm->name) : NULL;
+
   if (vm->blocker != NULL)
     return refuse (reason, "%s", vm->blocker);
+  if (barred != NULL)
+    return refuse (reason, "%s", barred);
   if (destination->suspect)
     return refuse (reason, "%s is itself suspect%s%s", destination->name,
                    destination->suspect_reason ? ": " : "",

@@ -223,6 +223,27 @@ test_link_breaks_and_heals (void)
   g_assert_cmpuint (vmft_fake_world_get_losses (s->world)->len, ==, 0);
 }
 
+/* A VM goes only where its owner lets it, also when the first choice refuses it. */
+static void
+test_tags (void)
+{
+  g_autoptr (Story) s = story_new ("act", VMFT_TRUST_KERNEL,
+                                   "tags=rack2\n[VM picky]\ntags=rack2\n[VM choosy]\ntags=rack2 ssd\n", 7);
+
+  story_add_vm (s, "picky", 512, 1, 10);
+  story_add_vm (s, "choosy", 512, 1, 10);
+  story_run_up (s);
+  vmft_fake_world_refuse (s->world, "c", "not enough memory");
+  story_say_fault (s, 1.0);
+  story_advance (s, 600.0); /* to be turned away, however often, is not to fail */
+  g_assert_cmpuint (story_count_on (s, "a"), ==, 2);
+  g_assert_cmpuint (count_records (s, vmft_daemon_list_migrations), <, 20);
+  vmft_fake_world_refuse (s->world, "c", NULL);
+  story_advance (s, 120.0);
+  g_assert_cmpstr (vmft_fake_world_where (s->world, g_ptr_array_index (s->uuids, 0)), ==, "c");
+  g_assert_cmpstr (vmft_fake_world_where (s->world, g_ptr_array_index (s->uuids, 1)), ==, "a");
+}
+
 /* A VM whose job is lost does not wait for the end of the others to be planned again. */
 static void
 test_failure_is_planned_anew (void)
@@ -421,6 +442,7 @@ main (int argc, char **argv)
   g_test_add_func ("/daemon-sim/destination-refuses", test_destination_refuses);
   g_test_add_func ("/daemon-sim/libvirtd-is-away", test_libvirtd_is_away);
   g_test_add_func ("/daemon-sim/link-breaks-and-heals", test_link_breaks_and_heals);
+  g_test_add_func ("/daemon-sim/tags", test_tags);
   g_test_add_func ("/daemon-sim/failure-is-planned-anew", test_failure_is_planned_anew);
   g_test_add_func ("/daemon-sim/lead-shrinks", test_lead_shrinks);
   g_test_add_func ("/daemon-sim/recovery-keeps-nobody", test_recovery_keeps_nobody);
