@@ -3,8 +3,9 @@
 """Train the kernel-message model (data/kernel-message.model) from a Linux source tree.
 
 Distant supervision: the kernel's own authors graded every message they print. The format string of every
-levelled print call is a training text; emerg to warning is a fault (1), notice to debug is none (0). Panics
-and calls without a level are left out. What is shipped is 64 KiB of weights, never the strings.
+levelled print call of the kernel itself (not of tools, scripts and samples beside it) is a training text; emerg
+to warning is a fault (1), notice to debug is none (0). Panics and calls without a level are left out. What is
+shipped is 64 KiB of weights, never the strings.
 
 Run by hand, never by the build:
 
@@ -42,9 +43,13 @@ BITS = 16
 LEVELS = {'emerg': 1, 'alert': 1, 'crit': 1, 'err': 1, 'error': 1, 'warn': 1, 'warning': 1,
           'notice': 0, 'info': 0, 'debug': 0, 'dbg': 0}
 NAMES = '|'.join(sorted(LEVELS, key=len, reverse=True))
+NOT_THE_KERNEL = ('tools', 'scripts', 'samples', 'Documentation')
 
-# pr_err (", dev_warn_once (dev, ", netdev_info_ratelimited (…
-NAMED_CALL = re.compile(r'\b\w+_(%s)(?:_(?:ratelimited|once|cont|rl))?\s*\([^;"]{0,300}?(?=")' % NAMES)
+# pr_err (", dev_warn_once (dev, ", netdev_info_ratelimited (…, dev_err_probe (…, drm_dbg_kms (…, DRM_ERROR (", IWL_ERR (…
+NAMED_CALL = re.compile(r'\b(\w+?_(%s)(?:_\w+)?)\s*\([^;"]{0,300}?(?=")' % NAMES, re.IGNORECASE)
+# what looks like such a call and prints nothing into the log: answers to user space, tests, tables
+NO_PRINT = re.compile(r'NL_SET_|IS_ERR|ERR_PTR|RETURN_ERROR|FORWARD_IF|I2C_BOARD|BTF_|WARN_ON|BUG_ON|TRACE|\w*NAME|'
+                      r'ia_css_|check_warn|isst_|do_warning|snd_info_|start_error|parse_events')
 # printk (KERN_ERR ", sd_printk (KERN_NOTICE, disk, ", ext4_msg (sb, KERN_WARNING, …
 KERN_CALL = re.compile(r'\b\w+\s*\([^;"(){}]{0,200}?\bKERN_(EMERG|ALERT|CRIT|ERR|WARNING|NOTICE|INFO|DEBUG)\b'
                        r'[^;"{}]{0,200}?(?=")')
@@ -67,10 +72,15 @@ def literal(text, position):
 
 
 def calls(text):
+    """(label, string) of every levelled call; a string that both patterns lead to counts once."""
+    seen = set()
     for match in NAMED_CALL.finditer(text):
-        yield LEVELS[match.group(1)], literal(text, match.end())
+        if not NO_PRINT.match(match.group(1)):
+            seen.add(match.end())
+            yield LEVELS[match.group(2).lower()], literal(text, match.end())
     for match in KERN_CALL.finditer(text):
-        yield LEVELS[match.group(1).lower()], literal(text, match.end())
+        if match.end() not in seen:
+            yield LEVELS[match.group(1).lower()], literal(text, match.end())
 
 
 def words(string):
@@ -82,7 +92,7 @@ def extract(tree):
     """Returns the sorted distinct (words, label) of all levelled calls, and how many calls there were."""
     texts, n_calls = set(), 0
     for folder, folders, files in os.walk(tree):
-        folders.sort()
+        folders[:] = sorted(name for name in folders if folder != tree or name not in NOT_THE_KERNEL)
         for name in sorted(files):
             if not name.endswith(('.c', '.h')):
                 continue

@@ -251,6 +251,21 @@ test_seven_pairs (void)
     }
 }
 
+/* A healthy array says so in the words of a degraded one, numbers aside: no alarm, though nobody has learned it. */
+static void
+test_complete_array (void)
+{
+  g_autoptr (Bench) bench = bench_new ();
+
+  boot (bench);
+  vmft_detector_end_learning (bench->detector);
+  pass_time (bench, 3600);
+  g_assert_false (feed (bench, "md/raid1:md0: active with 2 out of 2 mirrors").fault);
+  g_assert_true (feed (bench, "md/raid1:md0: active with 1 out of 2 mirrors").fault);
+  g_assert_false (feed (bench, "md/raid1:md0: active with 2 out of 2 mirrors").fault);
+  g_assert_true (feed (bench, "md/raid1:md0: active with 1 out of 12 mirrors").fault);
+}
+
 /* What a template says after it has been generalised by the very line that matters. */
 static void
 test_generalised (void)
@@ -680,6 +695,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_setenv ("VMFT_DATA_DIR", VMFT_SOURCE_ROOT "/data", TRUE);
   g_test_add_func ("/detector/seven-pairs", test_seven_pairs);
+  g_test_add_func ("/detector/complete-array", test_complete_array);
   g_test_add_func ("/detector/generalised", test_generalised);
   g_test_add_func ("/detector/learned-after-two-boots", test_learned_after_two_boots);
   g_test_add_func ("/detector/excess-and-expiry", test_excess_and_expiry);
