@@ -19,6 +19,8 @@ print_incident (GVariant *incident)
            vmft_dict_int64 (incident, "templates", 0),
            vmft_dict_boolean (incident, "trusted", FALSE) ? "from a trusted source"
                                                           : "from no trusted source");
+  if (vmft_dict_string (incident, "no_plan") != NULL)
+    g_print ("%-12s none: %s\n", "Plan:", vmft_cli_text (incident, "no_plan"));
 }
 
 static void

@@ -295,6 +295,9 @@ vmft_decisions_consider (VmftDecisions *self, guint64 incident_id, gint64 eviden
       g_hash_table_remove (self->decisions, &incident_id);
       return;
     }
+  /* whoever may write to a log could have said it: not a plan before a trusted source stands behind it */
+  if (!incident->trusted && !incident->drill)
+    return;
   decision = get_decision (self, incident_id);
   wait_s = interval_s (self, decision) - (double) (now_us - decision->planned_us) / G_USEC_PER_SEC;
   if (decision->planned_us == 0 || decision->standing != standing_of (incident) || wait_s <= 0.0)

@@ -4,6 +4,10 @@
 
 #include <string.h>
 
+/* Why nothing is planned for what any user of the machine, or another machine, could have written. */
+#define NO_PLAN                                                                                              \
+  "no trusted source stands behind it: not the kernel's own records, not a source with trust=kernel"
+
 static const char *const state_names[] = { "suspected", "confirmed", "cleared" };
 static const char *const trust_names[] = { "none", "claimed", "kernel" };
 static const char *const proof_names[] = { "none", "mount", "device", "md" };
@@ -81,6 +85,8 @@ vmft_incident_to_variant (const VmftIncident *incident)
   g_variant_dict_insert (&dict, "terminal", "b", incident->terminal);
   g_variant_dict_insert (&dict, "proof", "s", proof_names[incident->proof]);
   g_variant_dict_insert (&dict, "trusted", "b", incident->trusted);
+  if (incident->state == VMFT_INCIDENT_CONFIRMED && !incident->trusted && !incident->drill)
+    g_variant_dict_insert (&dict, "no_plan", "s", NO_PLAN);
   g_variant_dict_insert (&dict, "backlog", "b", incident->backlog);
   g_variant_dict_insert (&dict, "acknowledged", "b", incident->acknowledged);
   g_variant_dict_insert (&dict, "benign", "b", incident->benign);

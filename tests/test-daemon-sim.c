@@ -113,10 +113,26 @@ test_advise (void)
   expect_held_back ("advise", VMFT_TRUST_KERNEL, "advise");
 }
 
+/* Anyone could have said it: an incident that says why nothing comes of it, in every mode. */
 static void
 test_untrusted (void)
 {
-  expect_held_back ("act", VMFT_TRUST_CLAIMED, "untrusted");
+  static const char *const modes[] = { "observe", "advise", "act" };
+
+  for (guint i = 0; i < G_N_ELEMENTS (modes); i++)
+    {
+      g_autoptr (Story) s = new_story (modes[i], VMFT_TRUST_CLAIMED, NULL);
+      g_autoptr (GVariant) incident = NULL;
+
+      story_run_up (s);
+      story_say_fault (s, 1.0);
+      story_advance (s, 60.0);
+      incident = last_record (s, vmft_daemon_list_incidents);
+      g_assert_cmpstr (vmft_dict_string (incident, "state"), ==, "confirmed");
+      g_assert_nonnull (strstr (vmft_dict_string (incident, "no_plan"), "no trusted source"));
+      g_assert_cmpuint (count_records (s, vmft_daemon_list_plans), ==, 0);
+      g_assert_cmpuint (story_count_on (s, "a"), ==, N_VMS);
+    }
 }
 
 /* The operator lets it act while the incident is open. */

@@ -370,10 +370,17 @@ count_executed (Fixture *f)
   return n;
 }
 
+/* Not even a plan on paper, and the incident says why. */
 static void
-expect_nothing_moved (Fixture *f)
+expect_no_plan (Fixture *f)
 {
-  g_assert_cmpuint (count_executed (f), ==, 0);
+  g_autoptr (GVariant) records = list (f, vmft_daemon_list_incidents);
+  g_autoptr (GVariant) incident =
+      g_variant_n_children (records) > 0 ? g_variant_get_child_value (records, 0) : NULL;
+
+  if (incident != NULL && g_strcmp0 (vmft_dict_string (incident, "state"), "confirmed") == 0)
+    g_assert_nonnull (strstr (vmft_dict_string (incident, "no_plan"), "no trusted source"));
+  g_assert_cmpuint (count (f, vmft_daemon_list_plans), ==, 0);
   g_assert_cmpuint (count (f, vmft_daemon_list_migrations), ==, 0);
 }
 
@@ -395,7 +402,7 @@ test_forged (Fixture *f, gconstpointer data)
   wait_for_lines (f, "log", 2);
   advance (f, 600);
   g_assert_false (incident_is_trusted (f));
-  expect_nothing_moved (f);
+  expect_no_plan (f);
 }
 
 static void
@@ -411,7 +418,7 @@ test_witnessed (Fixture *f, gconstpointer data)
   say_as_nobody (f, "<3>kernel: " FAULT);
   wait_for_incident (f);
   g_assert_false (incident_is_trusted (f));
-  expect_nothing_moved (f);
+  expect_no_plan (f);
 
   g_assert_cmpint (write (f->kmsg[1], record, strlen (record)), >, 0);
   while (count_executed (f) == 0 && g_get_monotonic_time () < deadline_us)
@@ -419,6 +426,12 @@ test_witnessed (Fixture *f, gconstpointer data)
   g_assert_true (incident_is_trusted (f));
   g_assert_cmpuint (count_executed (f), ==, 1);
   g_assert_cmpuint (count (f, vmft_daemon_list_incidents), ==, 1);
+  {
+    g_autoptr (GVariant) records = list (f, vmft_daemon_list_incidents);
+    g_autoptr (GVariant) incident = g_variant_get_child_value (records, 0);
+
+    g_assert_null (vmft_dict_string (incident, "no_plan"));
+  }
 }
 
 /* Minutes later the same words of the kernel are a record of their own, and trusted for themselves. */
@@ -435,7 +448,7 @@ test_witness_too_late (Fixture *f, gconstpointer data)
   say_as_nobody (f, "<3>kernel: " FAULT);
   wait_for_lines (f, "net", 2);
   g_assert_false (incident_is_trusted (f));
-  expect_nothing_moved (f);
+  expect_no_plan (f);
 }
 
 static void
@@ -451,7 +464,7 @@ test_guest (Fixture *f, gconstpointer data)
   wait_for_lines (f, "net", 1);
   advance (f, 30);
   g_assert_cmpuint (count (f, vmft_daemon_list_incidents), ==, 0);
-  expect_nothing_moved (f);
+  expect_no_plan (f);
 
   /* the same line in this host's own name, to see that it would have been heard */
   say_as_host (f, g_get_host_name (), FAULT);
@@ -485,7 +498,7 @@ test_vm_log (Fixture *f, gconstpointer data)
   records = list (f, vmft_daemon_list_incidents);
   incident = g_variant_get_child_value (records, 0);
   g_assert_cmpstr (vmft_dict_string (incident, "locus"), ==, "vm web");
-  expect_nothing_moved (f);
+  expect_no_plan (f);
 }
 
 /* A journal that came over the network says "kernel" because its sender did. */
@@ -517,7 +530,7 @@ test_journal_of_others (Fixture *f, gconstpointer data)
   wait_for_incident (f);
   advance (f, 60);
   g_assert_false (incident_is_trusted (f));
-  expect_nothing_moved (f);
+  expect_no_plan (f);
 }
 
 static void
