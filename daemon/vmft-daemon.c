@@ -164,9 +164,10 @@ static void
 on_vm_failed (VmftHypervisor *hypervisor, const char *uuid, const char *reason, gpointer user_data)
 {
   VmftDaemon *self = user_data;
+  g_autoptr (VmftVm) vm = vmft_hypervisor_lookup (hypervisor, uuid);
 
   g_message ("VM %s failed: %s", uuid, reason);
-  vmft_history_note_vm_failed (self->history, uuid, reason);
+  vmft_history_note_vm_failed (self->history, vm, vmft_clock_real_us (self->clock));
   think_again_soon (self);
 }
 
@@ -307,9 +308,9 @@ vmft_daemon_abort (VmftDaemon *self, guint64 migration_id, GError **error)
 }
 
 void
-vmft_daemon_note_silence (VmftDaemon *self, VmftTime last_us)
+vmft_daemon_note_silence (VmftDaemon *self, const VmftVm *vm, VmftTime last_us)
 {
-  vmft_history_note_silence (self->history, last_us);
+  vmft_history_note_vm_failed (self->history, vm, last_us);
 }
 
 char *
@@ -470,7 +471,7 @@ make_parts (VmftDaemon *self)
   self->decisions = vmft_decisions_new (&parts, self->store, self->detector, self->planner, on_plan, self);
   self->executor = vmft_executor_new (&parts, self->store, self->planner, &executor_events, self);
   vmft_decisions_set_executor (self->decisions, self->executor);
-  self->history = vmft_history_new (self->clock, self->store, self->detector, self->leads);
+  self->history = vmft_history_new (self->clock, self->store, self->detector, self->leads, self->facts);
   self->pipeline = vmft_pipeline_new (self->clock, self->store, self->detector, &pipeline_events, self);
   self->sampler = vmft_sampler_new (
       self->clock, self->hypervisor, vmft_conf_get_double (self->conf, "Estimator", "sample-interval"),

@@ -135,8 +135,8 @@ gboolean vmft_daemon_drill (VmftDaemon *self,
 /** vmft_daemon_abort: ends the running job @migration_id; refused in post-copy. */
 gboolean vmft_daemon_abort (VmftDaemon *self, guint64 migration_id, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/** vmft_daemon_note_silence: a VM of this host was heard last at @last_us: a moment of failure, for the history. */
-void vmft_daemon_note_silence (VmftDaemon *self, VmftTime last_us);
+/** vmft_daemon_note_silence: @vm, of this host, was heard last at @last_us: a moment of failure, for the history. */
+void vmft_daemon_note_silence (VmftDaemon *self, const VmftVm *vm, VmftTime last_us);
 
 VmftLeadModel *vmft_daemon_get_leads (VmftDaemon *self);
 VmftEstimator *vmft_daemon_get_estimator (VmftDaemon *self);

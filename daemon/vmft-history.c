@@ -7,10 +7,15 @@ struct _VmftHistory
   VmftStore *store;
   VmftDetector *detector;
   VmftLeadModel *leads;
+  VmftFacts *facts;
 };
 
 VmftHistory *
-vmft_history_new (VmftClock *clock, VmftStore *store, VmftDetector *detector, VmftLeadModel *leads)
+vmft_history_new (VmftClock *clock,
+                  VmftStore *store,
+                  VmftDetector *detector,
+                  VmftLeadModel *leads,
+                  VmftFacts *facts)
 {
   VmftHistory *self = g_new0 (VmftHistory, 1);
 
@@ -18,6 +23,7 @@ vmft_history_new (VmftClock *clock, VmftStore *store, VmftDetector *detector, Vm
   self->store = g_object_ref (store);
   self->detector = g_object_ref (detector);
   self->leads = g_object_ref (leads);
+  self->facts = facts;
   return self;
 }
 
@@ -92,8 +98,20 @@ vmft_history_note_alarm (VmftHistory *self, GVariant *alarm)
     note_end (self, incident, vmft_dict_int64 (alarm, "time_us", 0), FALSE);
 }
 
-static void
-note_failure (VmftHistory *self, VmftTime failed_us)
+/* A fault in another VM, or in a disk that carries none of this VM's, had not announced this. */
+static gboolean
+had_announced (VmftHistory *self, const VmftIncident *incident, const VmftVm *vm)
+{
+  VmftHostFacts facts;
+
+  if (vm == NULL)
+    return incident->locus.kind == VMFT_LOCUS_HOST;
+  vmft_facts_get (self->facts, &incident->locus, &facts);
+  return incident->locus.kind != VMFT_LOCUS_NET && vmft_policy_concerned (vm, incident, &facts, NULL);
+}
+
+void
+vmft_history_note_vm_failed (VmftHistory *self, const VmftVm *vm, VmftTime failed_us)
 {
   g_autoptr (GPtrArray) incidents = vmft_detector_list_incidents (self->detector);
 
@@ -101,19 +119,7 @@ note_failure (VmftHistory *self, VmftTime failed_us)
     {
       const VmftIncident *incident = g_ptr_array_index (incidents, i);
 
-      if (incident->state == VMFT_INCIDENT_CONFIRMED)
+      if (incident->state == VMFT_INCIDENT_CONFIRMED && had_announced (self, incident, vm))
         note_end (self, incident, failed_us, FALSE);
     }
-}
-
-void
-vmft_history_note_vm_failed (VmftHistory *self, const char *uuid, const char *reason)
-{
-  note_failure (self, vmft_clock_real_us (self->clock));
-}
-
-void
-vmft_history_note_silence (VmftHistory *self, VmftTime last_us)
-{
-  note_failure (self, last_us);
 }

@@ -3,6 +3,7 @@
 
 #include "vmft-detector.h"
 #include "vmft-estimator.h"
+#include "vmft-facts.h"
 
 G_BEGIN_DECLS
 
@@ -13,8 +14,12 @@ G_BEGIN_DECLS
  */
 typedef struct _VmftHistory VmftHistory;
 
-VmftHistory *
-vmft_history_new (VmftClock *clock, VmftStore *store, VmftDetector *detector, VmftLeadModel *leads);
+/** vmft_history_new: @facts: (transfer none): outlives the history. */
+VmftHistory *vmft_history_new (VmftClock *clock,
+                               VmftStore *store,
+                               VmftDetector *detector,
+                               VmftLeadModel *leads,
+                               VmftFacts *facts);
 void vmft_history_free (VmftHistory *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VmftHistory, vmft_history_free)
 
@@ -30,10 +35,14 @@ void vmft_history_note_incident (VmftHistory *self, const VmftIncident *incident
  */
 void vmft_history_note_alarm (VmftHistory *self, GVariant *alarm);
 
-/** vmft_history_note_vm_failed: a VM of this host failed: what every open confirmed incident had announced. */
-void vmft_history_note_vm_failed (VmftHistory *self, const char *uuid, const char *reason);
-
-/** vmft_history_note_silence: as above; it was heard last at @last_us. */
-void vmft_history_note_silence (VmftHistory *self, VmftTime last_us);
+/**
+ * vmft_history_note_vm_failed:
+ * @vm: (nullable): the VM of this host that failed or fell silent; NULL when nothing is known of it any more
+ * @failed_us: when; of a silent one, when it was heard last
+ *
+ * That is what the open confirmed incidents had announced whose locus concerns @vm; of an unknown VM, those of the
+ * whole host.
+ */
+void vmft_history_note_vm_failed (VmftHistory *self, const VmftVm *vm, VmftTime failed_us);
 
 G_END_DECLS

@@ -168,7 +168,7 @@ on_silent (VmftHeartbeat *heartbeat, const char *name, gint64 last_us, VmftOutsi
 
   g_message ("heartbeat: %s is silent since %s", name, when);
   if (vm != NULL && vm->running)
-    vmft_daemon_note_silence (self->daemon, last_us);
+    vmft_daemon_note_silence (self->daemon, vm, last_us);
 }
 
 /* --- as configured --- */

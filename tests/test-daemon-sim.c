@@ -400,6 +400,7 @@ test_kernel_says_failed (void)
   g_autoptr (Story) s = new_story ("advise", VMFT_TRUST_KERNEL, NULL);
   g_autoptr (GVariant) leads = NULL;
   g_autoptr (GVariant) lead = NULL;
+  g_autoptr (VmftVm) vm = NULL;
 
   story_run_up (s);
   story_say_fault (s, 1.0);
@@ -410,7 +411,8 @@ test_kernel_says_failed (void)
   g_clear_pointer (&leads, g_variant_unref);
 
   story_advance (s, 30.0);
-  vmft_daemon_note_silence (s->daemon, vmft_clock_real_us (s->clock));
+  vm = vmft_hypervisor_lookup (s->hypervisor, g_ptr_array_index (s->uuids, 0));
+  vmft_daemon_note_silence (s->daemon, vm, vmft_clock_real_us (s->clock));
   leads = g_variant_ref_sink (vmft_lead_model_export (vmft_daemon_get_leads (s->daemon)));
   g_assert_cmpuint (g_variant_n_children (leads), ==, 1);
   lead = g_variant_get_child_value (leads, 0);
