@@ -89,7 +89,8 @@ probability_of_converging (const VmftRunInput *at_p50, double sigma_bandwidth)
 
   if (!mode_resends (at_p50->mode))
     return 1.0;
-  if (at_p50->mode == VMFT_MODE_XBZRLE && at_p50->load->xbzrle_factor <= 0.0)
+  if (at_p50->mode == VMFT_MODE_XBZRLE && at_p50->load->xbzrle_factor <= 0.0 &&
+      at_p50->load->rewrite_share <= 0.0)
     sigma = hypot (sigma, G_LN2 / Z90);
   sigma = MAX (sigma, 0.02);
   input.rate_scale = exp (high * sigma);

@@ -15,7 +15,8 @@ G_BEGIN_DECLS
  * @hugepages: everything is sent, touched or not
  * @max_downtime_s: QEMU's downtime limit for the job; 0 for its default of 0.3
  * @xbzrle_cache_bytes: the cache the job will get; 0 for one that holds the working set
- * @xbzrle_factor: bytes sent per byte dirtied from the second resend on; 0 for the prior
+ * @xbzrle_factor: bytes sent per byte dirtied from the second resend on, as earlier jobs showed it; 0 when none has
+ * @rewrite_share: the same, as seen in the guest's memory; 0 when unknown
  * @source_free_bytes: memory the source can spare for the cache; 0 when unknown
  * @pressure: the source is short of memory: no XBZRLE
  * @auto_converge_initial, @auto_converge_increment: throttle in percent
@@ -34,6 +35,7 @@ typedef struct
   double max_downtime_s;
   double xbzrle_cache_bytes;
   double xbzrle_factor;
+  double rewrite_share;
   double source_free_bytes;
   gboolean pressure;
   guint auto_converge_initial;

@@ -184,6 +184,24 @@ vmft_estimator_get_link (VmftEstimator *self,
   link->sharing = MAX (1u, sharing);
 }
 
+double
+vmft_estimator_slowest_bps (VmftEstimator *self)
+{
+  double slowest = INFINITY;
+  GHashTableIter iter;
+  gpointer value;
+
+  g_hash_table_iter_init (&iter, self->pairs);
+  while (g_hash_table_iter_next (&iter, NULL, &value))
+    {
+      const VmftPair *pair = value;
+
+      if (pair->link.n_jobs > 0 || pair->configured_bps > 0.0)
+        slowest = MIN (slowest, pair->link.bandwidth_bps);
+    }
+  return isfinite (slowest) ? slowest : VMFT_LINK_DEFAULT.bandwidth_bps;
+}
+
 static void
 apply_vm_memory (VmftEstimator *self, VmftLoad *load)
 {

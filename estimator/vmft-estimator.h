@@ -50,6 +50,9 @@ void vmft_estimator_get_link (VmftEstimator *self,
                               guint sharing,
                               VmftLink *link);
 
+/** vmft_estimator_slowest_bps: Returns: bandwidth of the slowest way from here that is known; the default's if none. */
+double vmft_estimator_slowest_bps (VmftEstimator *self);
+
 /**
  * vmft_estimator_estimate:
  * @destination: (nullable): whose history calibrates

@@ -41,6 +41,8 @@ vmft_load_xbzrle_factor (const VmftLoad *load, gboolean p90)
     return 1.0;
   if (load->xbzrle_factor > 0.0 && isfinite (load->xbzrle_factor))
     return MIN (1.0, load->xbzrle_factor * (p90 ? 1.25 : 1.0));
+  if (load->rewrite_share > 0.0 && isfinite (load->rewrite_share))
+    return MIN (1.0, load->rewrite_share * (p90 ? 1.5 : 1.0));
   return p90 ? 1.0 : 0.5;
 }
 

@@ -2,8 +2,10 @@
 #include "vmft-dirty-reading.h"
 
 #include "vmft-common.h"
+#include "vmft-page-reading.h"
 
-#define MIB 1048576.0
+#define PROC "/proc"
+#define MIB  1048576.0
 
 /* a calculation of one second takes 1.05 to 1.09 s */
 #define FIRST_LOOK_MS    100
@@ -47,6 +49,8 @@ static void look_later (Reading *reading, guint delay_ms);
 typedef struct
 {
   char *uuid;
+  int pid;
+  guint64 memory_bytes;
   guint period_s;
 } Request;
 
@@ -57,10 +61,12 @@ request_free (Request *request)
   g_free (request);
 }
 
+/* Our own look at the pages where that is permitted, else libvirt's calculation. */
 static gboolean
-begin (virDomainPtr domain, guint period_s, GError **error)
+begin (virDomainPtr domain, const Request *request, VmftPageSample **sample, GError **error)
 {
   virDomainJobInfo info = { 0 };
+  g_autoptr (GError) denied = NULL;
 
   if (virDomainGetJobInfo (domain, &info) == 0 &&
       (info.type == VIR_DOMAIN_JOB_BOUNDED || info.type == VIR_DOMAIN_JOB_UNBOUNDED))
@@ -69,7 +75,13 @@ begin (virDomainPtr domain, guint period_s, GError **error)
                    virDomainGetName (domain));
       return FALSE;
     }
-  if (virDomainStartDirtyRateCalc (domain, (int) period_s, VIR_DOMAIN_DIRTYRATE_MODE_PAGE_SAMPLING) == 0)
+  if (request->pid > 0 && request->memory_bytes > 0 &&
+      (*sample = vmft_page_sample_new (PROC, request->pid, request->memory_bytes, &denied)) != NULL)
+    return TRUE;
+  if (denied != NULL)
+    g_debug ("%s: %s", virDomainGetName (domain), denied->message);
+  if (virDomainStartDirtyRateCalc (domain, (int) request->period_s,
+                                   VIR_DOMAIN_DIRTYRATE_MODE_PAGE_SAMPLING) == 0)
     return TRUE;
   return vmft_libvirt_set_error (error, domain, "cannot sample the dirty rate");
 }
@@ -80,9 +92,10 @@ begin_in_thread (GTask *task, virConnectPtr connection, gpointer task_data)
   const Request *request = task_data;
   g_autoptr (GError) error = NULL;
   g_autoptr (virDomain) domain = vmft_libvirt_lookup (connection, request->uuid, &error);
+  VmftPageSample *sample = NULL;
 
-  if (domain != NULL && begin (domain, request->period_s, &error))
-    g_task_return_boolean (task, TRUE);
+  if (domain != NULL && begin (domain, request, &sample, &error))
+    g_task_return_pointer (task, sample, (GDestroyNotify) vmft_page_sample_free);
   else
     g_task_return_error (task, g_steal_pointer (&error));
 }
@@ -125,6 +138,8 @@ new_call (Reading *reading, GAsyncReadyCallback callback)
   Request *request = g_new0 (Request, 1);
 
   request->uuid = g_strdup (reading->vm->uuid);
+  request->pid = reading->vm->qemu_pid;
+  request->memory_bytes = reading->vm->memory_bytes;
   request->period_s = reading->period_s;
   g_task_set_task_data (call, request, (GDestroyNotify) request_free);
   return call;
@@ -133,12 +148,15 @@ new_call (Reading *reading, GAsyncReadyCallback callback)
 static void
 deliver (Reading *reading, const Look *look)
 {
-  VmftDirtySample *sample = g_new0 (VmftDirtySample, 1);
+  VmftReading *result = g_new0 (VmftReading, 1);
+  /* QEMU cuts off what is below a whole MiB/s */
+  double mibps = look->mibps > 0 ? (double) look->mibps + 0.5 : 0.0;
 
-  vmft_dirty_sample_init_page_sampling (sample, vmft_clock_real_us (reading->clock), reading->period_s,
-                                        (double) look->mibps * MIB, (double) reading->vm->memory_bytes,
+  result->n_samples = 1;
+  vmft_dirty_sample_init_page_sampling (&result->samples[0], vmft_clock_real_us (reading->clock),
+                                        reading->period_s, mibps * MIB, (double) reading->vm->memory_bytes,
                                         VMFT_DIRTY_PAGES_PER_GIB);
-  g_task_return_pointer (reading->task, sample, g_free);
+  g_task_return_pointer (reading->task, result, g_free);
 }
 
 static void
@@ -180,8 +198,11 @@ on_begun (GObject *object, GAsyncResult *result, gpointer user_data)
 {
   g_autoptr (Reading) reading = user_data;
   g_autoptr (GError) error = NULL;
+  VmftPageSample *sample = g_task_propagate_pointer (G_TASK (result), &error);
 
-  if (g_task_propagate_boolean (G_TASK (result), &error))
+  if (sample != NULL)
+    vmft_page_reading_start (sample, reading->clock, reading->vm, reading->period_s, reading->task);
+  else if (error == NULL)
     {
       guint period_ms = reading->period_s * 1000;
 

@@ -81,7 +81,11 @@ carry_over (VmftVm *vm, const VmftVm *old)
 {
   /* another QEMU process: another guest, as far as its writing goes */
   if (old->id == vm->id && old->dirty_samples->len > 0)
-    g_array_append_vals (vm->dirty_samples, old->dirty_samples->data, old->dirty_samples->len);
+    {
+      g_array_append_vals (vm->dirty_samples, old->dirty_samples->data, old->dirty_samples->len);
+      vm->written_share = old->written_share;
+      vm->rewrite_share = old->rewrite_share;
+    }
   vm->modes = old->modes;
   for (guint i = 0; i < old->movability->len; i++)
     {
@@ -369,16 +373,22 @@ vmft_inventory_has_declared_disk (VmftInventory *self, const VmftVm *vm)
 }
 
 VmftVm *
-vmft_vm_with_sample (const VmftVm *vm, const VmftDirtySample *sample)
+vmft_vm_with_reading (const VmftVm *vm, const VmftReading *reading)
 {
   VmftVm *copy = vmft_vm_copy (vm);
   GArray *samples = copy->dirty_samples;
-  VmftTime oldest_us = vmft_time_add_s (sample->at_us, -VMFT_SAMPLE_AGE_MAX_S);
+  VmftTime oldest_us =
+      vmft_time_add_s (reading->samples[reading->n_samples - 1].at_us, -VMFT_SAMPLE_AGE_MAX_S);
 
-  while (samples->len > 0 &&
-         (samples->len >= VMFT_SAMPLES_MAX || g_array_index (samples, VmftDirtySample, 0).at_us < oldest_us))
+  g_array_append_vals (samples, reading->samples, reading->n_samples);
+  while (samples->len > VMFT_SAMPLES_MAX ||
+         (samples->len > 0 && g_array_index (samples, VmftDirtySample, 0).at_us < oldest_us))
     g_array_remove_index (samples, 0);
-  g_array_append_val (samples, *sample);
+  if (reading->written_share > 0.0)
+    copy->written_share =
+        vm->written_share > 0.0 ? 0.5 * (vm->written_share + reading->written_share) : reading->written_share;
+  if (reading->rewrite_share > 0.0)
+    copy->rewrite_share = reading->rewrite_share;
   return copy;
 }
 

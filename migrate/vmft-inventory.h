@@ -2,6 +2,7 @@
 #pragma once
 
 #include "vmft-connection.h"
+#include "vmft-dirty-reading.h"
 #include "vmft-policy.h"
 
 G_BEGIN_DECLS
@@ -51,7 +52,7 @@ gboolean vmft_inventory_has_declared_disk (VmftInventory *self, const VmftVm *vm
 #define VMFT_SAMPLE_AGE_MAX_S 1800
 #define VMFT_SAMPLES_MAX      24
 
-/** vmft_vm_with_sample: Returns: (transfer full): a copy of @vm with @sample appended and old ones dropped. */
-VmftVm *vmft_vm_with_sample (const VmftVm *vm, const VmftDirtySample *sample);
+/** vmft_vm_with_reading: Returns: (transfer full): a copy of @vm with what @reading says, and old samples dropped. */
+VmftVm *vmft_vm_with_reading (const VmftVm *vm, const VmftReading *reading);
 
 G_END_DECLS

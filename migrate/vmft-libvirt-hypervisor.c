@@ -317,20 +317,21 @@ on_reading (GObject *object, GAsyncResult *async, gpointer user_data)
   g_autoptr (GTask) task = user_data;
   const char *uuid = g_task_get_task_data (G_TASK (async));
   g_autoptr (GError) error = NULL;
-  VmftDirtySample *sample = g_task_propagate_pointer (G_TASK (async), &error);
+  g_autofree VmftReading *reading = g_task_propagate_pointer (G_TASK (async), &error);
   VmftVm *vm = vmft_inventory_get (self->inventory, uuid);
 
-  if (sample == NULL)
+  if (reading == NULL)
     {
       g_task_return_error (task, g_steal_pointer (&error));
       return;
     }
   if (vm != NULL)
     {
-      vmft_inventory_put (self->inventory, vmft_vm_with_sample (vm, sample));
+      vmft_inventory_put (self->inventory, vmft_vm_with_reading (vm, reading));
       g_signal_emit_by_name (self, "vm-changed", uuid);
     }
-  g_task_return_pointer (task, sample, g_free);
+  g_task_return_pointer (
+      task, g_memdup2 (&reading->samples[reading->n_samples - 1], sizeof (VmftDirtySample)), g_free);
 }
 
 static void

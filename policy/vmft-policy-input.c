@@ -64,6 +64,14 @@ vmft_policy_vm_new (VmftVm *vm, VmftTime now_us)
   self->load.uuid = vm->uuid;
   self->load.memory_bytes = (double) vm->memory_bytes;
   self->load.resident_bytes = (double) vm->resident_bytes;
+  if (vm->written_share > 0.0)
+    {
+      double written_bytes = vm->written_share * (double) vm->memory_bytes;
+
+      self->load.resident_bytes =
+          vm->resident_bytes > 0 ? MIN (self->load.resident_bytes, written_bytes) : written_bytes;
+    }
+  self->load.rewrite_share = vm->rewrite_share;
   self->load.kvm = vm->kvm;
   if (vm->policy.max_downtime_ms > 0)
     self->load.max_downtime_s = vm->policy.max_downtime_ms / 1e3;

@@ -47,6 +47,8 @@ vmft_vm_copy (const VmftVm *vm)
   copy->n_vcpus = vm->n_vcpus;
   copy->memory_bytes = vm->memory_bytes;
   copy->resident_bytes = vm->resident_bytes;
+  copy->written_share = vm->written_share;
+  copy->rewrite_share = vm->rewrite_share;
   copy->modes = vm->modes;
   copy->blocker = g_strdup (vm->blocker);
   copy->policy = vm->policy;
@@ -211,6 +213,10 @@ vmft_vm_to_variant (const VmftVm *vm)
   g_variant_dict_insert (&dict, "vcpus", "u", vm->n_vcpus);
   g_variant_dict_insert (&dict, "memory_bytes", "t", vm->memory_bytes);
   g_variant_dict_insert (&dict, "resident_bytes", "t", vm->resident_bytes);
+  if (vm->written_share > 0.0)
+    g_variant_dict_insert (&dict, "written_share", "d", vm->written_share);
+  if (vm->rewrite_share > 0.0)
+    g_variant_dict_insert (&dict, "rewrite_share", "d", vm->rewrite_share);
   g_variant_dict_insert (&dict, "modes", "s", modes);
   if (vm->blocker != NULL)
     g_variant_dict_insert (&dict, "blocker", "s", vm->blocker);

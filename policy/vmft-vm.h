@@ -48,6 +48,8 @@ typedef struct
   guint n_vcpus;
   guint64 memory_bytes;   /* RAM the guest has now (balloon) */
   guint64 resident_bytes; /* RSS plus swap of its QEMU, without QEMU's own share; all RAM with huge pages */
+  double written_share;   /* of @memory_bytes, there and not all zeros; 0 when unknown */
+  double rewrite_share;   /* bytes that XBZRLE sends per byte of rewritten pages; 0 when unknown */
   guint modes;            /* bits of #VmftMode that both ends can do */
   char *blocker;          /* (nullable): why it can go nowhere (hostdev, snapshot, block job, …) */
   VmftVmPolicy policy;
