@@ -473,9 +473,9 @@ make_parts (VmftDaemon *self)
   vmft_decisions_set_executor (self->decisions, self->executor);
   self->history = vmft_history_new (self->clock, self->store, self->detector, self->leads, self->facts);
   self->pipeline = vmft_pipeline_new (self->clock, self->store, self->detector, &pipeline_events, self);
-  self->sampler = vmft_sampler_new (
-      self->clock, self->hypervisor, vmft_conf_get_double (self->conf, "Estimator", "sample-interval"),
-      vmft_conf_get_double (self->conf, "Estimator", "sample-pause"), VMFT_LINK_DEFAULT.bandwidth_bps);
+  self->sampler = vmft_sampler_new (self->clock, self->hypervisor, self->estimator,
+                                    vmft_conf_get_double (self->conf, "Estimator", "sample-interval"),
+                                    vmft_conf_get_double (self->conf, "Estimator", "sample-pause"));
 }
 
 VmftDaemon *

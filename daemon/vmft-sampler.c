@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "vmft-sampler.h"
 
+#include <math.h>
+
 #define TICK_MS       1000
-#define ENOUGH        4 /* readings of a VM that is new: two periods, each twice */
-#define SHORT_S       1 /* the first period: the initial slope */
+#define ENOUGH        4  /* readings of a VM that is new: two periods, each twice */
+#define SHORT_S       1  /* a period that shows the initial slope */
+#define FIRST_S       10 /* at most, for the first reading of a VM */
 #define MAX_AGE_S     1800.0
 #define RETRY_AFTER_S 30.0
 
@@ -17,10 +20,10 @@ struct _VmftSampler
 {
   VmftClock *clock;
   VmftHypervisor *hypervisor;
+  VmftEstimator *estimator;
   GCancellable *cancellable;
   double interval_s;
   double pause_s;
-  double link_bps;
   GHashTable *troubles; /* uuid -> Trouble */
   char *sampling;       /* (nullable): uuid being read */
   gint64 begun_us;
@@ -35,18 +38,18 @@ struct _VmftSampler
 VmftSampler *
 vmft_sampler_new (VmftClock *clock,
                   VmftHypervisor *hypervisor,
+                  VmftEstimator *estimator,
                   double interval_s,
-                  double pause_s,
-                  double link_bps)
+                  double pause_s)
 {
   VmftSampler *self = g_new0 (VmftSampler, 1);
 
   self->clock = g_object_ref (clock);
   self->hypervisor = g_object_ref (hypervisor);
+  self->estimator = g_object_ref (estimator);
   self->cancellable = g_cancellable_new ();
   self->interval_s = interval_s;
   self->pause_s = pause_s;
-  self->link_bps = link_bps;
   self->troubles = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
   return self;
 }
@@ -58,6 +61,7 @@ vmft_sampler_free (VmftSampler *self)
   vmft_clear_timer (self->clock, &self->timer_id);
   g_object_unref (self->cancellable);
   g_object_unref (self->clock);
+  g_object_unref (self->estimator);
   g_object_unref (self->hypervisor);
   g_hash_table_unref (self->troubles);
   g_free (self->sampling);
@@ -122,18 +126,32 @@ urgency (VmftSampler *self, const VmftVm *vm)
   return ABS (age_s) - self->interval_s; /* a clock set back must not stop the readings */
 }
 
+static gboolean
+has_short_sample (const VmftVm *vm)
+{
+  for (guint i = 0; i < vm->dirty_samples->len; i++)
+    if (g_array_index (vm->dirty_samples, VmftDirtySample, i).period_s < 1.5 * SHORT_S)
+      return TRUE;
+  return FALSE;
+}
+
+/* u(t) matters up to one pass over the VM's memory. Where our own looks are permitted one long reading holds the short
+ * ones; where they are not, the short one is asked for next. */
 static guint
 choose_period_s (VmftSampler *self, const VmftVm *vm)
 {
-  VmftDirtyCurve curve;
   double memory = vm->resident_bytes > 0 ? (double) vm->resident_bytes : (double) vm->memory_bytes;
+  double pass_s = memory / MAX (vmft_estimator_slowest_bps (self->estimator), 1.0);
+  VmftDirtyCurve curve;
 
-  if (vm->dirty_samples->len % 2 == 0)
+  if (vm->dirty_samples->len == 0)
+    return (guint) CLAMP (ceil (pass_s), SHORT_S + 1, FIRST_S);
+  if (!has_short_sample (vm))
     return SHORT_S;
   vmft_dirty_curve_fit (&curve, (const VmftDirtySample *) (gpointer) vm->dirty_samples->data,
                         vm->dirty_samples->len, (double) vm->memory_bytes, vmft_clock_real_us (self->clock),
                         MAX_AGE_S);
-  return CLAMP (vmft_dirty_curve_next_period_s (&curve, memory / MAX (self->link_bps, 1.0)), SHORT_S + 1, 60);
+  return CLAMP (vmft_dirty_curve_next_period_s (&curve, pass_s), SHORT_S, 60);
 }
 
 static gboolean

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "vmft-estimator.h"
 #include "vmft-hypervisor.h"
 
 G_BEGIN_DECLS
@@ -14,15 +15,15 @@ typedef struct _VmftSampler VmftSampler;
 
 /**
  * vmft_sampler_new:
+ * @estimator: says how fast a pass over a VM's memory goes, for the choice of the period
  * @interval_s: from one reading of a VM to its next, when it has enough
  * @pause_s: least time between two readings of any VMs: bounds the cost
- * @link_bps: how fast a pass over a VM's memory goes, for the choice of the period
  */
 VmftSampler *vmft_sampler_new (VmftClock *clock,
                                VmftHypervisor *hypervisor,
+                               VmftEstimator *estimator,
                                double interval_s,
-                               double pause_s,
-                               double link_bps);
+                               double pause_s);
 void vmft_sampler_free (VmftSampler *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VmftSampler, vmft_sampler_free)
 

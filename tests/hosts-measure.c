@@ -350,8 +350,8 @@ begin (Measure *self, const char *uri, GError **error)
   self->estimator = vmft_estimator_new (self->store, error);
   if (self->estimator == NULL)
     return FALSE;
-  self->sampler = vmft_sampler_new (self->clock, self->hypervisor, SAMPLE_AGE_S, SAMPLE_PAUSE_S,
-                                    VMFT_LINK_DEFAULT.bandwidth_bps);
+  self->sampler =
+      vmft_sampler_new (self->clock, self->hypervisor, self->estimator, SAMPLE_AGE_S, SAMPLE_PAUSE_S);
   vmft_sampler_hold (self->sampler, TRUE);
   vmft_sampler_start (self->sampler);
   vmft_hypervisor_start (self->hypervisor);
