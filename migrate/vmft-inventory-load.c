@@ -56,14 +56,30 @@ look_at_disk (VmftVmDisk *disk, const char *const *shared_paths)
     disk->shared = vmft_block_device_is_shared (SYSFS, disk->device);
 }
 
+/* what copying the disk would send; asks QEMU, hence only where it may have to be copied */
+static guint64
+allocation_bytes (virDomainPtr domain, const VmftVmDisk *disk)
+{
+  virDomainBlockInfo info = { 0 };
+
+  if (virDomainGetBlockInfo (domain, disk->target, &info, 0) < 0)
+    {
+      virResetLastError ();
+      return 0;
+    }
+  return info.allocation > 0 ? info.allocation : info.physical;
+}
+
 static void
-look_at_disks (VmftVm *vm, const char *const *shared_paths)
+look_at_disks (virDomainPtr domain, VmftVm *vm, const char *const *shared_paths)
 {
   for (guint i = 0; i < vm->disks->len; i++)
     {
       VmftVmDisk *disk = g_ptr_array_index (vm->disks, i);
 
       look_at_disk (disk, shared_paths);
+      if (!disk->shared && !disk->read_only)
+        disk->allocation_bytes = allocation_bytes (domain, disk);
       if (!disk->shared && vm->blocker == NULL)
         vm->blocker = g_strdup_printf ("disk %s (%s) is on this host alone", disk->target, disk->source);
     }
@@ -164,7 +180,7 @@ load_domain (const virDomainStatsRecord *record, const char *const *shared_paths
   vm->id = vm->running ? (int) virDomainGetID (domain) : -1;
   vm->persistent = virDomainIsPersistent (domain) == 1;
   vm->modes = VMFT_MODES_ALL;
-  look_at_disks (vm, shared_paths);
+  look_at_disks (domain, vm, shared_paths);
   look_for_blockers (domain, vm);
   look_for_arrival (domain, record, vm);
   look_at_process (vm);

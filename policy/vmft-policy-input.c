@@ -72,6 +72,7 @@ vmft_policy_vm_new (VmftVm *vm, VmftTime now_us)
           vm->resident_bytes > 0 ? MIN (self->load.resident_bytes, written_bytes) : written_bytes;
     }
   self->load.rewrite_share = vm->rewrite_share;
+  self->load.storage_bytes = (double) vmft_vm_storage_bytes (vm);
   self->load.kvm = vm->kvm;
   if (vm->policy.max_downtime_ms > 0)
     self->load.max_downtime_s = vm->policy.max_downtime_ms / 1e3;

@@ -57,6 +57,7 @@ vmft_vm_copy (const VmftVm *vm)
       const VmftVmDisk *disk = vm->disks->pdata[i];
 
       vmft_vm_add_disk (copy, disk->target, disk->source, disk->device, disk->shared, disk->read_only);
+      ((VmftVmDisk *) copy->disks->pdata[i])->allocation_bytes = disk->allocation_bytes;
     }
   for (guint i = 0; i < vm->movability->len; i++)
     {
@@ -110,6 +111,22 @@ vmft_vm_add_disk (VmftVm *vm,
   disk->shared = shared;
   disk->read_only = read_only;
   g_ptr_array_add (vm->disks, disk);
+}
+
+guint64
+vmft_vm_storage_bytes (const VmftVm *vm)
+{
+  guint64 bytes = 0;
+
+  for (guint i = 0; i < vm->disks->len; i++)
+    {
+      const VmftVmDisk *disk = vm->disks->pdata[i];
+
+      /* libvirt copies neither shared disks nor read-only ones */
+      if (!disk->shared && !disk->read_only)
+        bytes += disk->allocation_bytes;
+    }
+  return bytes;
 }
 
 static VmftMovability *
@@ -168,6 +185,8 @@ disks_to_variant (const VmftVm *vm)
         g_variant_dict_insert (&dict, "device", "s", disk->device);
       g_variant_dict_insert (&dict, "shared", "b", disk->shared);
       g_variant_dict_insert (&dict, "read_only", "b", disk->read_only);
+      if (disk->allocation_bytes > 0)
+        g_variant_dict_insert (&dict, "allocation_bytes", "t", disk->allocation_bytes);
       g_variant_builder_add_value (&builder, g_variant_dict_end (&dict));
     }
   return g_variant_builder_end (&builder);

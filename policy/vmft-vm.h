@@ -13,6 +13,7 @@ G_BEGIN_DECLS
  * @source: (nullable): path of file or block device on this host; NULL for network disks and empty drives
  * @device: (nullable): the block device of this host that carries @source ("sda", "dm-0"), when known
  * @shared: reachable under the same name on other hosts, so that it need not be copied
+ * @allocation_bytes: of a disk that is not shared, what copying it would send; 0 when unknown
  */
 typedef struct
 {
@@ -21,6 +22,7 @@ typedef struct
   char *device;
   gboolean shared;
   gboolean read_only;
+  guint64 allocation_bytes;
 } VmftVmDisk;
 
 /** VmftMovability: whether a VM can go to one destination at all, with libvirt's or our reason when it cannot. */
@@ -75,6 +77,9 @@ void vmft_vm_add_disk (VmftVm *vm,
                        const char *device,
                        gboolean shared,
                        gboolean read_only);
+
+/** vmft_vm_storage_bytes: Returns: what must be copied along with the VM: its disks that are not shared. */
+guint64 vmft_vm_storage_bytes (const VmftVm *vm);
 
 /** vmft_vm_set_movability: replaces what is known for @destination. @reason: (nullable): required when not movable. */
 void vmft_vm_set_movability (VmftVm *vm,

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "vmft-policy.h"
 #include "vmft-vm.h"
 
 static VmftVm *
@@ -80,6 +81,37 @@ test_record (void)
   g_assert_cmpuint (g_variant_n_children (disks), ==, 2);
 }
 
+/* What a forecast is made from: pages that were written, and the disks that have to go along. */
+static void
+test_load (void)
+{
+  static const guint64 mib = 1 << 20;
+  g_autoptr (VmftVm) vm = example ();
+  g_autoptr (VmftVm) copy = NULL;
+  VmftPolicyVm *fitted;
+
+  vm->resident_bytes = 800 * mib;
+  vm->written_share = 0.5;
+  vm->rewrite_share = 0.02;
+  vmft_vm_add_disk (vm, "vdc", "/srv/c.img", "sda", FALSE, FALSE);
+  vmft_vm_add_disk (vm, "vdd", "/srv/d.iso", "sda", FALSE, TRUE);
+  for (guint i = 0; i < vm->disks->len; i++)
+    ((VmftVmDisk *) vm->disks->pdata[i])->allocation_bytes = 100 * mib;
+  copy = vmft_vm_copy (vm);
+  /* not the shared ones, nor the one that nobody writes to */
+  g_assert_cmpuint (vmft_vm_storage_bytes (copy), ==, 100 * mib);
+  fitted = vmft_policy_vm_new (copy, 0);
+  g_assert_cmpfloat (fitted->load.storage_bytes, ==, 100.0 * mib);
+  g_assert_cmpfloat (fitted->load.resident_bytes, ==, 512.0 * mib);
+  g_assert_cmpfloat (fitted->load.rewrite_share, ==, 0.02);
+  vmft_policy_vm_free (fitted);
+  /* a page that was only read is in no RSS, however much of the memory looks written */
+  copy->resident_bytes = 300 * mib;
+  fitted = vmft_policy_vm_new (copy, 0);
+  g_assert_cmpfloat (fitted->load.resident_bytes, ==, 300.0 * mib);
+  vmft_policy_vm_free (fitted);
+}
+
 static gboolean
 change (VmftVmPolicy *policy, const char *changes, GError **error)
 {
@@ -150,5 +182,6 @@ main (int argc, char **argv)
   g_test_add_func ("/vm/record", test_record);
   g_test_add_func ("/vm-policy/changes", test_policy_changes);
   g_test_add_func ("/vm-policy/bad-changes", test_policy_bad_changes);
+  g_test_add_func ("/vm/load", test_load);
   return g_test_run ();
 }
