@@ -8,6 +8,7 @@
 #include "vmft-migration-params.h"
 #include "vmft-policy.h"
 #include "vmft-sampler.h"
+#include "vmft-sqlite-store.h"
 
 #include <gio/gunixinputstream.h>
 #include <math.h>
@@ -18,6 +19,7 @@
 #define READINGS_S     90.0
 #define SAMPLE_AGE_S   1800.0
 #define SAMPLE_PAUSE_S 0.5
+#define MIB            1048576.0
 
 typedef struct
 {
@@ -26,11 +28,30 @@ typedef struct
   VmftHypervisor *hypervisor;
   VmftEstimator *estimator;
   VmftSampler *sampler;
-  GHashTable *readings; /* uuid -> GArray of VmftDirtySample, across its visits to this host */
+  GHashTable *known; /* uuid -> Known */
+  char *store_path;
   char *destination;
   char *destination_uri;
   char *migrate_uri;
+  double bandwidth_bps;
+  GString *passes; /* of the job that runs: what it said at each pass, for --csv */
 } Measure;
+
+/* What the sampler has read of a guest, across its visits to this host: it is another QEMU each time it comes back, but
+ * here the same guest. */
+typedef struct
+{
+  GArray *samples; /* of VmftDirtySample */
+  double written_share;
+  double rewrite_share;
+} Known;
+
+static void
+known_free (Known *known)
+{
+  g_array_unref (known->samples);
+  g_free (known);
+}
 
 typedef struct
 {
@@ -109,28 +130,34 @@ take_readings (Measure *self, const Order *order)
   return had;
 }
 
-/* The VM with all readings of this host: it is another QEMU each time it comes back, but here the same guest. */
 static VmftVm *
 look_up (Measure *self, const char *domain)
 {
   g_autoptr (VmftVm) seen = vmft_hypervisor_lookup (self->hypervisor, domain);
-  GArray *kept;
+  Known *known;
   VmftVm *vm;
 
   if (seen == NULL)
     return NULL;
-  kept = g_hash_table_lookup (self->readings, seen->uuid);
-  if (kept == NULL)
+  known = g_hash_table_lookup (self->known, seen->uuid);
+  if (known == NULL)
     {
-      kept = g_array_new (FALSE, FALSE, sizeof (VmftDirtySample));
-      g_hash_table_insert (self->readings, g_strdup (seen->uuid), kept);
+      known = g_new0 (Known, 1);
+      known->samples = g_array_new (FALSE, FALSE, sizeof (VmftDirtySample));
+      g_hash_table_insert (self->known, g_strdup (seen->uuid), known);
     }
   if (seen->dirty_samples->len > 0)
-    g_array_append_vals (kept, seen->dirty_samples->data, seen->dirty_samples->len);
+    {
+      g_array_append_vals (known->samples, seen->dirty_samples->data, seen->dirty_samples->len);
+      known->written_share = seen->written_share;
+      known->rewrite_share = seen->rewrite_share;
+    }
   vm = vmft_vm_copy (seen);
   g_array_set_size (vm->dirty_samples, 0);
-  if (kept->len > 0)
-    g_array_append_vals (vm->dirty_samples, kept->data, kept->len);
+  if (known->samples->len > 0)
+    g_array_append_vals (vm->dirty_samples, known->samples->data, known->samples->len);
+  vm->written_share = known->written_share;
+  vm->rewrite_share = known->rewrite_share;
   return vm;
 }
 
@@ -145,6 +172,15 @@ make_spec (Measure *self, const Order *order, const VmftVm *vm, const VmftLoad *
   spec->peer_to_peer = TRUE;
   spec->xbzrle_cache_bytes = (guint64) load->xbzrle_cache_bytes;
   return spec;
+}
+
+static void
+on_progress (VmftHypervisor *hypervisor, const VmftProgress *progress, Measure *self)
+{
+  g_string_append_printf (self->passes, "%u:%.2f:%.1f:%.1f:%.1f:%.1f ", progress->iteration,
+                          progress->elapsed_s, progress->processed_bytes / MIB,
+                          progress->remaining_bytes / MIB, progress->dirty_bps / MIB,
+                          progress->throughput_bps / MIB);
 }
 
 typedef struct
@@ -216,6 +252,8 @@ add_forecast (Measure *self,
   add_number (dict, "working_set_bytes", load->curve.working_set_bytes);
   add_number (dict, "sweep", load->curve.sweep);
   g_variant_dict_insert (dict, "readings", "u", load->curve.n_samples);
+  add_number (dict, "startup_s", link->startup_s);
+  add_number (dict, "rewrite_share", load->rewrite_share);
 }
 
 static void
@@ -273,10 +311,12 @@ run_order (Measure *self, const Order *order, GVariantDict *dict, GError **error
                                  self->destination, &fitted->load, &link, &estimate, &id, error))
     return FALSE;
   spec = make_spec (self, order, vm, &fitted->load);
+  g_string_truncate (self->passes, 0);
   result = migrate (self, spec, order->deadline_s, error);
   if (result == NULL)
     return FALSE;
   add_result (dict, result);
+  g_variant_dict_insert (dict, "passes", "s", self->passes->str);
   return learn (self, id, result, error);
 }
 
@@ -344,16 +384,24 @@ static gboolean
 begin (Measure *self, const char *uri, GError **error)
 {
   self->clock = vmft_real_clock_new ();
-  self->store = vmft_memory_store_new ();
+  self->passes = g_string_new (NULL);
   self->hypervisor = vmft_libvirt_hypervisor_new (uri, self->clock);
-  self->readings = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify) g_array_unref);
+  self->known = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify) known_free);
+  self->store = self->store_path != NULL
+                    ? VMFT_STORE (vmft_sqlite_store_new (self->store_path, self->clock, error))
+                    : vmft_memory_store_new ();
+  if (self->store == NULL)
+    return FALSE;
   self->estimator = vmft_estimator_new (self->store, error);
   if (self->estimator == NULL)
     return FALSE;
   self->sampler =
       vmft_sampler_new (self->clock, self->hypervisor, self->estimator, SAMPLE_AGE_S, SAMPLE_PAUSE_S);
+  if (self->bandwidth_bps > 0.0)
+    vmft_estimator_set_link (self->estimator, self->destination, self->bandwidth_bps);
   vmft_sampler_hold (self->sampler, TRUE);
   vmft_sampler_start (self->sampler);
+  g_signal_connect (self->hypervisor, "progress", G_CALLBACK (on_progress), self);
   vmft_hypervisor_start (self->hypervisor);
   if (wait_until (self, APPEAR_S, is_connected, NULL))
     return TRUE;
@@ -369,7 +417,9 @@ end (Measure *self)
   g_clear_object (&self->hypervisor);
   g_clear_object (&self->store);
   g_clear_object (&self->clock);
-  g_hash_table_unref (self->readings);
+  g_hash_table_unref (self->known);
+  g_string_free (self->passes, TRUE);
+  g_free (self->store_path);
   g_free (self->destination);
   g_free (self->destination_uri);
   g_free (self->migrate_uri);
@@ -386,6 +436,9 @@ main (int argc, char **argv)
     { "name", 0, 0, G_OPTION_ARG_STRING, &self.destination, "what the other host is called", "NAME" },
     { "destination", 0, 0, G_OPTION_ARG_STRING, &self.destination_uri, "libvirt of the other host", "URI" },
     { "migrate-uri", 0, 0, G_OPTION_ARG_STRING, &self.migrate_uri, "tcp://HOST", "URI" },
+    { "store", 0, 0, G_OPTION_ARG_FILENAME, &self.store_path, "where what was learnt is kept", "FILE" },
+    { "bandwidth", 0, 0, G_OPTION_ARG_DOUBLE, &self.bandwidth_bps, "what [Destination] bandwidth= says",
+      "BYTES" },
     { NULL },
   };
   int status = 1;

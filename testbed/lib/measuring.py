@@ -37,16 +37,22 @@ def convergence_errors(jobs):
     return [job["n"] for job in wrong]
 
 
-def figures(jobs):
+def figures(all_jobs):
+    jobs = [job for job in all_jobs if not job["cold"]]
+    cold = [job for job in all_jobs if job["cold"]]
     forecast = [job for job in jobs if job["completed"] and job.get("p90_s") is not None]
     covered = sum(job["total_s"] <= job["p90_s"] for job in forecast)
     wrong = convergence_errors(jobs)
+    between = [job for job in forecast if not job["in_target"]]
     undecided = [job["n"] for job in jobs if not job["completed"] and not job["judged"]]
     summary = {"n": len(jobs), "never_ended": sum(not job["completed"] for job in jobs),
                "p90_coverage": covered / len(forecast) if forecast else None, "p90_n": len(forecast),
                "convergence_errors": len(wrong), "convergence_error_jobs": wrong,
                "stopped_too_early_to_tell": len(undecided), "modes": {}, "linear": {},
-               "ratio": {}, "load1_median": statistics.median(job["load1"] for job in jobs)}
+               "ratio": {},
+               "between": {"n": len(between), "covered": sum(job["total_s"] <= job["p90_s"] for job in between)},
+               "cold": {"n": len(cold), "errors": [error(job.get("p50_s"), job) for job in cold]},
+               "load1_median": statistics.median(job["load1"] for job in jobs)}
     for mode in MODES:
         own = [job for job in jobs if job["mode"] == mode]
         summary["modes"][mode] = mode_figures(own, "p50_s")
@@ -59,7 +65,8 @@ def figures(jobs):
 def is_met(summary):
     errors = [row["median_absolute_error"] for row in summary["modes"].values()]
     coverage = summary["p90_coverage"]
-    return (all(value is not None and value <= MOST_ERROR for value in errors)
+    between = summary["between"]
+    return (between["covered"] >= COVERAGE[0] * between["n"] and all(value is not None and value <= MOST_ERROR for value in errors)
             and summary["convergence_errors"] == 0 and summary["p90_n"] >= ENOUGH_JOBS
             and coverage is not None and COVERAGE[0] <= coverage <= COVERAGE[1])
 
@@ -77,6 +84,10 @@ def print_table(summary):
                                            percent(summary["linear"][mode]["median_absolute_error"]),
                                            percent(summary["ratio"][mode]["median_absolute_error"])))
     print("p90 coverage, all modes: %s of %d jobs" % (percent(summary["p90_coverage"]), summary["p90_n"]))
+    print("of these between 0.8 and 1.3 of the link: %d of %d covered" % (summary["between"]["covered"],
+                                                                          summary["between"]["n"]))
+    print("cold jobs, before which a host had never used its link: %s off"
+          % ", ".join(percent(value) for value in summary["cold"]["errors"]))
     print("jobs that never ended: %d; wrongly foretold: %d %s"
           % (summary["never_ended"], summary["convergence_errors"], summary["convergence_error_jobs"] or ""))
     if summary["stopped_too_early_to_tell"]:
