@@ -50,7 +50,8 @@ call_off (VmftDaemon *self, guint64 incident_id)
   const char *choice = vmft_conf_get_string (self->conf, "Policy", "when-cleared");
 
   if (strcmp (choice, "finish") != 0)
-    vmft_executor_call_off (self->executor, incident_id, strcmp (choice, "abort") == 0);
+    vmft_executor_call_off (self->executor, incident_id, strcmp (choice, "abort") == 0,
+                            "the incident has cleared");
 }
 
 static void

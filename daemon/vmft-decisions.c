@@ -126,6 +126,18 @@ is_to_be_executed (VmftDecisions *self, const VmftPlan *plan)
          (vmft_plan_is_actionable (plan) || plan->verdict == VMFT_PLAN_SAVE);
 }
 
+/* What has not begun is stopped where it is needed no more: all of it when the pressure has gone. */
+static void
+stop_what_need_not (VmftDecisions *self, const VmftPlan *plan)
+{
+  const char *choice = vmft_conf_get_string (self->parts.conf, "Policy", "when-cleared");
+
+  if (g_strcmp0 (plan->guard, VMFT_GUARD_RELIEVED) == 0)
+    vmft_executor_call_off (self->executor, plan->incident_id, strcmp (choice, "abort") == 0, plan->reason);
+  else
+    vmft_executor_spare (self->executor, plan);
+}
+
 static void
 count_fruitless (VmftDecisions *self, Decision *decision)
 {
@@ -156,9 +168,12 @@ decide (VmftDecisions *self, Decision *decision, const VmftIncident *incident)
   gboolean execute = is_to_be_executed (self, plan);
 
   decision->planned_us = vmft_clock_monotonic_us (self->parts.clock);
+  if (busy)
+    stop_what_need_not (self, plan);
   if (g_strcmp0 (digest, decision->digest) == 0 && !execute)
     return;
-  if (busy && !(execute && vmft_executor_wants (self->executor, plan)))
+  if (busy && g_strcmp0 (plan->guard, VMFT_GUARD_RELIEVED) != 0 &&
+      !(execute && vmft_executor_wants (self->executor, plan)))
     return; /* what is under way still suits */
   g_free (decision->digest);
   decision->digest = g_steal_pointer (&digest);

@@ -610,8 +610,23 @@ vmft_executor_find (VmftExecutor *self, const char *uuid)
   return step ? step->id : 0;
 }
 
+static gboolean
+waits (const VmftEvacuationStep *step)
+{
+  return step->state == VMFT_STEP_PLANNED || step->state == VMFT_STEP_WAITING;
+}
+
+static void
+cancel (VmftEvacuation *evacuation, const VmftEvacuationStep *step, const char *reason)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (!vmft_evacuation_cancel_step (evacuation, step->id, reason, &error))
+    g_message ("%s", error->message);
+}
+
 void
-vmft_executor_call_off (VmftExecutor *self, guint64 incident_id, gboolean running)
+vmft_executor_call_off (VmftExecutor *self, guint64 incident_id, gboolean running, const char *reason)
 {
   const GPtrArray *steps;
   g_autoptr (VmftEvacuation) evacuation = NULL;
@@ -623,13 +638,40 @@ vmft_executor_call_off (VmftExecutor *self, guint64 incident_id, gboolean runnin
   for (guint i = steps->len; i > 0; i--) /* from the end: a step that goes must not start the next */
     {
       const VmftEvacuationStep *step = g_ptr_array_index (steps, i - 1);
-      gboolean waits = step->state == VMFT_STEP_PLANNED || step->state == VMFT_STEP_WAITING;
-      g_autoptr (GError) error = NULL;
 
-      if (step->incident_id != incident_id || vmft_step_state_is_over (step->state) || (!waits && !running))
-        continue;
-      if (!vmft_evacuation_cancel_step (evacuation, step->id, "the incident has cleared", &error))
-        g_message ("%s", error->message);
+      if (step->incident_id == incident_id && !vmft_step_state_is_over (step->state) &&
+          (running || waits (step)))
+        cancel (evacuation, step, reason);
+    }
+}
+
+static const char *
+why_spared (const VmftPlan *plan, const char *uuid)
+{
+  for (guint i = 0; i < plan->refusals->len; i++)
+    {
+      const VmftPlanRefusal *refusal = g_ptr_array_index (plan->refusals, i);
+
+      if (!refusal->concerned && strcmp (refusal->uuid, uuid) == 0)
+        return refusal->reason;
+    }
+  return NULL;
+}
+
+void
+vmft_executor_spare (VmftExecutor *self, const VmftPlan *plan)
+{
+  g_autoptr (VmftEvacuation) evacuation = self->evacuation ? g_object_ref (self->evacuation) : NULL;
+  const GPtrArray *steps = evacuation ? vmft_evacuation_get_steps (evacuation) : NULL;
+
+  for (guint i = steps != NULL ? steps->len : 0; i > 0; i--) /* as above */
+    {
+      const VmftEvacuationStep *step = g_ptr_array_index (steps, i - 1);
+      const char *reason =
+          step->incident_id == plan->incident_id && waits (step) ? why_spared (plan, step->uuid) : NULL;
+
+      if (reason != NULL)
+        cancel (evacuation, step, reason);
     }
 }
 

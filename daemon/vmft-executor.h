@@ -61,10 +61,14 @@ GVariant *vmft_executor_lookup (VmftExecutor *self, guint64 id);
 /**
  * vmft_executor_call_off:
  * @running: jobs that run are aborted as well, where they still can be
+ * @reason: for the record
  *
  * The VMs of @incident_id's evacuation that have not begun to move stay.
  */
-void vmft_executor_call_off (VmftExecutor *self, guint64 incident_id, gboolean running);
+void vmft_executor_call_off (VmftExecutor *self, guint64 incident_id, gboolean running, const char *reason);
+
+/** vmft_executor_spare: of the VMs that have not begun to move for @plan's incident those stay that need not move. */
+void vmft_executor_spare (VmftExecutor *self, const VmftPlan *plan);
 
 /** vmft_executor_find: Returns: the number of the latest migration of @uuid; 0 when there is none in this run. */
 guint64 vmft_executor_find (VmftExecutor *self, const char *uuid);

@@ -256,6 +256,7 @@ vmft_facts_get (VmftFacts *self, const VmftLocus *locus, VmftHostFacts *facts)
 {
   *facts = (VmftHostFacts){ .system_devices = self->system_devices,
                             .free_bytes = self->free_bytes,
+                            .memory_known = self->total_bytes > 0.0,
                             .pressure_deficit_bytes = deficit_bytes (self) };
   g_clear_pointer (&self->locus_devices, g_strfreev);
   if (locus->kind != VMFT_LOCUS_BLOCK)

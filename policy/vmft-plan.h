@@ -73,7 +73,7 @@ typedef struct
 /**
  * VmftPlan: what to do about one incident: immutable behind a reference count.
  * @guard: (nullable): name of the guard that holds the plan back: "observe", "advise", "inhibit", "untrusted", "backlog",
- *   "drill", "benign", "network", "same-template", "suspects", "once-a-day", "failures"
+ *   "drill", "benign", "network", "relieved", "same-template", "suspects", "once-a-day", "failures"
  * @reason: one sentence
  * @lead_p5_s … @lead_p90_s: quantiles of the remaining lead time at @now_us
  * @p_fails: probability that the failure comes at all
@@ -108,6 +108,9 @@ typedef struct
   GPtrArray *steps;
   GPtrArray *refusals;
 } VmftPlan;
+
+/** VMFT_GUARD_RELIEVED: the pressure has gone: whoever has not left stays. */
+#define VMFT_GUARD_RELIEVED "relieved"
 
 /** vmft_plan_new: Returns: (transfer full): an empty plan, to be filled before it is shared. */
 VmftPlan *vmft_plan_new (VmftTime now_us);

@@ -10,6 +10,9 @@
 
 #include <math.h>
 
+/* While tasks stall, the kernel says so once a window of 2 s: so long a silence is no gap between two windows. */
+#define RELIEVED_AFTER_S 10.0
+
 /* --- one VM on its way into the plan --- */
 
 typedef struct
@@ -64,10 +67,28 @@ is_pressure (const VmftPolicyInput *input)
   return input->incident != NULL && input->incident->fault_class == VMFT_CLASS_PRESSURE;
 }
 
+/* Of a pressure incident's locus only the resource is said; lines of the kernel speak of memory. */
+static gboolean
+is_memory_pressure (const VmftPolicyInput *input)
+{
+  return is_pressure (input) && !g_str_equal (input->incident->locus.name, "io") &&
+         !g_str_equal (input->incident->locus.name, "cpu");
+}
+
 static double
 deficit_bytes (const VmftPolicyInput *input)
 {
-  return input->facts != NULL ? input->facts->pressure_deficit_bytes : 0.0;
+  return input->facts != NULL && is_memory_pressure (input) ? input->facts->pressure_deficit_bytes : 0.0;
+}
+
+/* Nothing stalls any more, and of memory, where it is that, enough is known to be there. */
+static gboolean
+is_relieved (const VmftPolicyInput *input)
+{
+  if (!is_pressure (input) || vmft_time_diff_s (input->now_us, input->incident->last_us) < RELIEVED_AFTER_S)
+    return FALSE;
+  return !is_memory_pressure (input) ||
+         (input->facts != NULL && input->facts->memory_known && !(deficit_bytes (input) > 0.0));
 }
 
 static void
@@ -268,10 +289,8 @@ relief_s (const Mover *mover)
 }
 
 static double
-freed_bytes (const Mover *mover)
+freed_bytes (const VmftVm *vm)
 {
-  const VmftVm *vm = mover->pvm->vm;
-
   return (double) (vm->resident_bytes > 0 ? vm->resident_bytes : vm->memory_bytes);
 }
 
@@ -286,29 +305,46 @@ largest_first (VmftChoice *choice,
   g_autofree double *bytes = g_new0 (double, movers->len);
 
   for (guint i = 0; i < movers->len; i++)
-    bytes[i] = freed_bytes (&g_array_index (movers, Mover, i));
+    bytes[i] = freed_bytes (g_array_index (movers, Mover, i).pvm->vm);
   vmft_pressure_put_largest_first (choice, candidates, bytes, arrival, input->config.confidence, offset_s);
+}
+
+/* What those who are on their way will leave behind is missing no more. */
+static double
+leaving_bytes (const VmftPolicyInput *input)
+{
+  double bytes = 0.0;
+
+  for (guint i = 0; input->vms != NULL && i < input->vms->len; i++)
+    {
+      const VmftPolicyVm *pvm = input->vms->pdata[i];
+
+      if (pvm->migrating)
+        bytes += freed_bytes (pvm->vm);
+    }
+  return bytes;
 }
 
 /* Memory pressure: who leaves. Those who need not are refused. */
 static void
 relieve_pressure (VmftPlan *plan, GArray *movers, const VmftPolicyInput *input)
 {
-  double missing = deficit_bytes (input);
+  double missing = deficit_bytes (input) - leaving_bytes (input);
   g_autofree VmftRelief *items = g_new0 (VmftRelief, movers->len);
   g_autofree gboolean *chosen = g_new0 (gboolean, movers->len);
   guint kept = 0;
 
-  if (!(missing > 0.0) || movers->len == 0)
+  if (!(deficit_bytes (input) > 0.0) || movers->len == 0)
     return;
   for (guint i = 0; i < movers->len; i++)
     {
       const Mover *mover = &g_array_index (movers, Mover, i);
 
-      items[i].bytes = freed_bytes (mover);
+      items[i].bytes = freed_bytes (mover->pvm->vm);
       items[i].seconds = relief_s (mover);
     }
-  vmft_pressure_choose (items, movers->len, missing, chosen);
+  if (missing > 0.0)
+    vmft_pressure_choose (items, movers->len, missing, chosen);
   for (guint i = 0; i < movers->len; i++)
     {
       Mover *mover = &g_array_index (movers, Mover, i);
@@ -427,6 +463,28 @@ refuse_all (VmftPlan *plan, const VmftPolicyInput *input, const char *reason)
     }
 }
 
+/* Returns: whether the incident is none to move VMs for: then the plan says so and is complete. */
+static gboolean
+moves_nobody (VmftPlan *plan, const VmftPolicyInput *input)
+{
+  if (is_network (input))
+    {
+      refuse_all (plan, input, "a network fault is no reason to migrate over that network");
+      plan->guard = g_strdup ("network");
+      plan->reason = g_strdup ("network faults are reported, nothing is moved");
+    }
+  else if (is_relieved (input))
+    {
+      refuse_all (plan, input, "not needed: the pressure has gone");
+      plan->guard = g_strdup (VMFT_GUARD_RELIEVED);
+      plan->reason = g_strdup ("the pressure has gone, whoever has not left stays");
+    }
+  else
+    return FALSE;
+  plan->verdict = VMFT_PLAN_NOTHING;
+  return TRUE;
+}
+
 VmftPlan *
 vmft_policy_plan (const VmftPolicyInput *input)
 {
@@ -440,14 +498,8 @@ vmft_policy_plan (const VmftPolicyInput *input)
   guint n_sharing;
 
   fill_header (plan, input);
-  if (is_network (input))
-    {
-      refuse_all (plan, input, "a network fault is no reason to migrate over that network");
-      plan->guard = g_strdup ("network");
-      plan->verdict = VMFT_PLAN_NOTHING;
-      plan->reason = g_strdup ("network faults are reported, nothing is moved");
-      return g_steal_pointer (&plan);
-    }
+  if (moves_nobody (plan, input))
+    return g_steal_pointer (&plan);
 
   movers = collect_movers (plan, input, &busy_s);
   estimate_movers (plan, movers, input);
@@ -461,7 +513,7 @@ vmft_policy_plan (const VmftPolicyInput *input)
   vmft_arrival_init (&arrival, input->lead, input->config.guard_s);
   arrival.lag = (n_sharing - 1) / 2.0;
   choice = vmft_choose_modes (candidates, movers->len, &arrival, input->config.confidence, busy_s);
-  if (is_pressure (input) && !(deficit_bytes (input) > 0.0))
+  if (is_memory_pressure (input) && !(deficit_bytes (input) > 0.0))
     largest_first (choice, candidates, movers, &arrival, input, busy_s);
 
   plan->saved_weight = choice->saved;

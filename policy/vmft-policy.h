@@ -152,7 +152,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (VmftDestination, vmft_destination_free)
  *   NULL-terminated; NULL stands for the device alone
  * @locus_known: the locus device exists here and its stack was read; FALSE for a PCI or block device nobody knows:
  *   then it concerns all VMs
- * @pressure_deficit_bytes: memory to free before pressure is gone; 0 when unknown
+ * @memory_known: the next figure was worked out
+ * @pressure_deficit_bytes: memory to free before pressure is gone; 0 when none is missing, or nobody knows
  * @free_bytes: MemAvailable + SwapFree
  */
 typedef struct
@@ -160,6 +161,7 @@ typedef struct
   char **system_devices;
   char **locus_devices;
   gboolean locus_known;
+  gboolean memory_known;
   double pressure_deficit_bytes;
   double free_bytes;
 } VmftHostFacts;

@@ -371,6 +371,103 @@ test_incident_clears (void)
 }
 
 static void
+set_memory (Story *s, guint available_mib)
+{
+  g_autofree char *path = g_build_filename (s->dir, "meminfo", NULL);
+  g_autofree char *text = g_strdup_printf ("MemTotal: %u kB\nMemAvailable: %u kB\nSwapFree: 0 kB\n",
+                                           16384 * 1024, available_mib * 1024);
+
+  g_assert_true (g_file_set_contents (path, text, -1, NULL));
+}
+
+static guint
+count_state (Story *s, const char *state)
+{
+  const VmftQuery query = { 0 };
+  g_autoptr (GVariant) records = g_variant_ref_sink (vmft_daemon_list_migrations (s->daemon, &query, NULL));
+  guint n = 0;
+
+  for (gsize i = 0; i < g_variant_n_children (records); i++)
+    {
+      g_autoptr (GVariant) record = g_variant_get_child_value (records, i);
+
+      n += g_strcmp0 (vmft_dict_string (record, "state"), state) == 0 ? 1 : 0;
+    }
+  return n;
+}
+
+/* 1.4 GiB are missing, so two of three VMs are to leave; the first is on its way, and slow. */
+static Story *
+new_story_under_pressure (const char *when_cleared)
+{
+  g_autofree char *extra = g_strdup_printf ("[Policy]\nwhen-cleared=%s\n", when_cleared);
+  g_autoptr (Story) s = story_new ("act", VMFT_TRUST_KERNEL, extra, 7);
+
+  for (guint i = 0; i < 3; i++)
+    story_add_vm (s, NULL, 1024, 1, 10);
+  set_memory (s, 200);
+  story_run_up (s);
+  vmft_fake_world_set_link (s->world, "a", STORY_LINK_BPS / 4.0);
+  story_say (s, 1.0, "kworker/0:1: page allocation failure: order:0, mode:0xcc0(GFP_KERNEL)");
+  story_say (s, 1.5, "kworker/0:1: page allocation failure: order:0, mode:0xcc0(GFP_KERNEL)");
+  story_advance (s, 4.0);
+  g_assert_cmpuint (vmft_fake_world_count_jobs (s->world, "a"), ==, 1);
+  g_assert_cmpuint (count_records (s, vmft_daemon_list_migrations), ==, 2);
+  return g_steal_pointer (&s);
+}
+
+/* Memory comes back while the first is on its way: the second stays. */
+static void
+expect_after_relief (const char *when_cleared, guint n_on_a)
+{
+  g_autoptr (Story) s = new_story_under_pressure (when_cleared);
+  g_autoptr (GVariant) plan = NULL;
+
+  set_memory (s, 8000);
+  story_advance (s, 20.0);
+  plan = last_record (s, vmft_daemon_list_plans);
+  g_assert_cmpstr (vmft_dict_string (plan, "guard"), ==, "relieved");
+  g_assert_cmpstr (vmft_dict_string (plan, "verdict"), ==, "nothing");
+  story_advance (s, 400.0);
+  g_assert_cmpuint (story_count_on (s, "a"), ==, n_on_a);
+}
+
+static void
+test_pressure_goes (void)
+{
+  expect_after_relief ("stop", 2);
+  expect_after_relief ("finish", 2); /* what has not begun is not needed, whatever else */
+  expect_after_relief ("abort", 3);
+}
+
+/* Half of it comes back: the VM that is on its way frees the rest. */
+static void
+test_pressure_eases (void)
+{
+  g_autoptr (Story) s = new_story_under_pressure ("stop");
+
+  set_memory (s, 1000);
+  story_advance (s, 20.0);
+  g_assert_cmpuint (vmft_fake_world_count_jobs (s->world, "a"), ==, 1);
+  g_assert_cmpuint (count_state (s, "aborted"), ==, 1);
+  set_memory (s, 2100);
+  story_advance (s, 400.0);
+  g_assert_cmpuint (story_count_on (s, "a"), ==, 2);
+}
+
+/* It does not: what is missing still after two have left takes the third. */
+static void
+test_pressure_stays (void)
+{
+  g_autoptr (Story) s = new_story_under_pressure ("stop");
+
+  story_advance (s, 20.0);
+  g_assert_cmpuint (count_records (s, vmft_daemon_list_migrations), ==, 2); /* no more than needed so far */
+  story_advance (s, 400.0);
+  g_assert_cmpuint (story_count_on (s, "a"), ==, 0);
+}
+
+static void
 test_old_lines_move_nothing (void)
 {
   g_autoptr (Story) s = new_story ("act", VMFT_TRUST_KERNEL, NULL);
@@ -466,6 +563,9 @@ main (int argc, char **argv)
   g_test_add_func ("/daemon-sim/recovery-keeps-nobody", test_recovery_keeps_nobody);
   g_test_add_func ("/daemon-sim/store-takes-no-more", test_store_takes_no_more);
   g_test_add_func ("/daemon-sim/incident-clears", test_incident_clears);
+  g_test_add_func ("/daemon-sim/pressure-goes", test_pressure_goes);
+  g_test_add_func ("/daemon-sim/pressure-eases", test_pressure_eases);
+  g_test_add_func ("/daemon-sim/pressure-stays", test_pressure_stays);
   g_test_add_func ("/daemon-sim/old-lines", test_old_lines_move_nothing);
   g_test_add_func ("/daemon-sim/kernel-says-failed", test_kernel_says_failed);
   g_test_add_func ("/daemon-sim/same-seed-same-story", test_same_seed_same_story);

@@ -29,6 +29,7 @@ set_up (Fixture *f, gconstpointer data)
                                 .locus = { VMFT_LOCUS_BLOCK, "sda" },
                                 .family = (char *) "medium-error",
                                 .p = 0.97,
+                                .last_us = NOW,
                                 .trusted = TRUE };
   vmft_lead_init_lognormal (&f->lead, 600.0, 0.5, 0.95);
   f->input = (VmftPolicyInput){ .now_us = NOW,
@@ -404,6 +405,61 @@ test_pressure_moves_no_more_than_needed (Fixture *f, gconstpointer data)
   g_assert_cmpint (step_of (plan, "small")->estimates[VMFT_MODE_XBZRLE].status, ==, VMFT_ESTIMATE_PRESSURE);
 }
 
+/* Whoever is on his way frees memory too. */
+static void
+test_pressure_counts_who_leaves (Fixture *f, gconstpointer data)
+{
+  g_autoptr (VmftPlan) plan = NULL;
+  VmftPolicyVm *leaving;
+
+  f->incident.fault_class = VMFT_CLASS_PRESSURE;
+  f->incident.locus = (VmftLocus){ VMFT_LOCUS_HOST, "memory" };
+  f->facts.pressure_deficit_bytes = 250 * MIB;
+  leaving = add_vm (f, "leaving", 300 * MIB, 0.0, MIB);
+  leaving->migrating = TRUE;
+  leaving->remaining_s = 2.0;
+  add_vm (f, "other", 2048 * MIB, 0.0, MIB);
+  plan = vmft_policy_plan (&f->input);
+  g_assert_cmpuint (plan->steps->len, ==, 0);
+  g_assert_false (refusal_of (plan, "other")->concerned);
+  g_assert_nonnull (strstr (refusal_of (plan, "other")->reason, "not needed"));
+}
+
+/* Pressure has gone when the kernel is silent and, where it was memory's, enough is known to be there. */
+static void
+test_pressure_has_gone (Fixture *f, gconstpointer data)
+{
+  static const struct
+  {
+    const char *resource;
+    int silent_s;
+    gboolean known;
+    double deficit_mib;
+    gboolean gone;
+  } cases[] = {
+    { "memory", 11, TRUE, 0.0, TRUE },   { "memory", 5, TRUE, 0.0, FALSE },
+    { "memory", 11, FALSE, 0.0, FALSE }, { "memory", 11, TRUE, 1.0, FALSE },
+    { "", 11, TRUE, 0.0, TRUE },         { "io", 11, FALSE, 0.0, TRUE },
+    { "cpu", 5, TRUE, 0.0, FALSE },
+  };
+
+  f->incident.fault_class = VMFT_CLASS_PRESSURE;
+  f->incident.locus.kind = VMFT_LOCUS_HOST;
+  add_vm (f, "vm", 300 * MIB, 0.0, MIB);
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_autoptr (VmftPlan) plan = NULL;
+
+      g_strlcpy (f->incident.locus.name, cases[i].resource, sizeof f->incident.locus.name);
+      f->incident.last_us = NOW - cases[i].silent_s * G_USEC_PER_SEC;
+      f->facts.memory_known = cases[i].known;
+      f->facts.pressure_deficit_bytes = cases[i].deficit_mib * MIB;
+      plan = vmft_policy_plan (&f->input);
+      g_assert_cmpstr (plan->guard, ==, cases[i].gone ? VMFT_GUARD_RELIEVED : NULL);
+      g_assert_cmpuint (plan->steps->len, ==, cases[i].gone ? 0 : 1);
+    }
+}
+
 /* Nobody knows how much is missing: the largest first, as far as that is in time. */
 static void
 test_pressure_largest_first (Fixture *f, gconstpointer data)
@@ -630,6 +686,8 @@ main (int argc, char **argv)
   ADD ("worth", test_not_worth_it);
   ADD ("fallbacks", test_fallbacks);
   ADD ("pressure", test_pressure_moves_no_more_than_needed);
+  ADD ("pressure-counts-who-leaves", test_pressure_counts_who_leaves);
+  ADD ("pressure-has-gone", test_pressure_has_gone);
   ADD ("pressure-largest-first", test_pressure_largest_first);
   ADD ("two-at-a-time", test_two_at_a_time);
   ADD ("full-destination", test_full_destination);
