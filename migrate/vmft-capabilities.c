@@ -136,12 +136,51 @@ check_networks (virConnectPtr connection, const VmftDomainNeeds *needs)
   return NULL;
 }
 
+static char *
+check_interfaces (virConnectPtr connection, const VmftDomainNeeds *needs)
+{
+  for (guint i = 0; needs->interfaces[i] != NULL; i++)
+    {
+      virInterfacePtr interface = virInterfaceLookupByName (connection, needs->interfaces[i]);
+      virErrorPtr last = virGetLastError ();
+
+      if (interface != NULL)
+        virInterfaceFree (interface);
+      /* a libvirt without an interface driver leaves it open */
+      else if (last != NULL && last->code == VIR_ERR_NO_INTERFACE)
+        return g_strdup_printf ("there is no bridge or interface %s there", needs->interfaces[i]);
+    }
+  return NULL;
+}
+
+static char *
+check_firmware (virConnectPtr connection, const VmftDomainNeeds *needs)
+{
+  char *capabilities = NULL;
+  gboolean known = TRUE;
+
+  if (needs->loader == NULL)
+    return NULL;
+  capabilities =
+      virConnectGetDomainCapabilities (connection, NULL, needs->arch, needs->machine, needs->virt_type, 0);
+  if (capabilities == NULL)
+    return NULL;
+  known = vmft_domain_capabilities_know_loader (capabilities, needs->loader);
+  free (capabilities);
+  if (known)
+    return NULL;
+  return g_strdup_printf (
+      "its NVRAM %s is on this host alone, and for its firmware %s no template is known there", needs->nvram,
+      needs->loader);
+}
+
 /* Returns: why the domain cannot go there, "" when nothing speaks against it */
 static char *
 check_domain (virConnectPtr connection, const VmftDomainNeeds *needs)
 {
-  char *(*const checks[]) (virConnectPtr, const VmftDomainNeeds *) = { check_machine, check_cpu,
-                                                                       check_networks };
+  char *(*const checks[]) (virConnectPtr, const VmftDomainNeeds *) = {
+    check_machine, check_cpu, check_networks, check_interfaces, check_firmware,
+  };
 
   for (guint i = 0; i < G_N_ELEMENTS (checks); i++)
     {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "vmft-domain-needs.h"
 
+#include "vmft-block-device.h"
+
 #include <libxml/parser.h>
 #include <libxml/tree.h>
 #include <libxml/xpath.h>
@@ -59,6 +61,24 @@ get_cpu (xmlXPathContext *context)
   return text;
 }
 
+/*
+ * The contents of the variable store go with the guest's memory; libvirt only wants a file to put them in, and makes
+ * it from a template. Where it knows none it says "unable to find any master var store for loader".
+ */
+static void
+get_firmware (xmlXPathContext *context, VmftDomainNeeds *needs)
+{
+  g_autofree char *template_path = get_string (context, "/domain/os/nvram/@template");
+  g_autofree char *nvram =
+      get_string (context, "/domain/os/nvram[not(source)] | /domain/os/nvram/source/@file");
+
+  if (template_path != NULL || nvram == NULL || *nvram == '\0' || vmft_path_is_shared (nvram))
+    return;
+  needs->loader = get_string (context, "/domain/os/loader");
+  if (needs->loader != NULL)
+    needs->nvram = g_steal_pointer (&nvram);
+}
+
 VmftDomainNeeds *
 vmft_domain_needs_from_xml (const char *uuid, const char *xml, GError **error)
 {
@@ -80,7 +100,22 @@ vmft_domain_needs_from_xml (const char *uuid, const char *xml, GError **error)
   needs->emulator = get_string (context, "/domain/devices/emulator");
   needs->cpu = get_cpu (context);
   needs->networks = get_strings (context, "/domain/devices/interface[@type='network']/source/@network");
+  needs->interfaces = get_strings (context, "/domain/devices/interface[@type='bridge']/source/@bridge | "
+                                            "/domain/devices/interface[@type='direct']/source/@dev");
+  get_firmware (context, needs);
   return needs;
+}
+
+gboolean
+vmft_domain_capabilities_know_loader (const char *xml, const char *path)
+{
+  g_autoptr (xmlDoc) doc = xmlReadMemory (xml, (int) strlen (xml), NULL, NULL,
+                                          XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
+  g_autoptr (xmlXPathContext) context = doc != NULL ? xmlXPathNewContext (doc) : NULL;
+  g_auto (GStrv) known =
+      context != NULL ? get_strings (context, "/domainCapabilities/os/loader/value") : NULL;
+
+  return known != NULL && g_strv_contains ((const char *const *) known, path);
 }
 
 void
@@ -95,5 +130,8 @@ vmft_domain_needs_free (VmftDomainNeeds *needs)
   g_free (needs->emulator);
   g_free (needs->cpu);
   g_strfreev (needs->networks);
+  g_strfreev (needs->interfaces);
+  g_free (needs->loader);
+  g_free (needs->nvram);
   g_free (needs);
 }

@@ -224,6 +224,8 @@ parse_disk (xmlNode *node, VmftVm *vm)
     block (vm, "disk %s is being copied by a block job", target);
   if (g_strcmp0 (type, "vhostvdpa") == 0)
     block (vm, "disk %s is a vDPA device of this host", target);
+  if (g_strcmp0 (type, "nvme") == 0)
+    block (vm, "disk %s is an NVMe device of this host", target);
 }
 
 /* a medium in a drive may be dropped on the way only where the operator allows it */
@@ -280,10 +282,33 @@ parse_device (xmlNode *node, VmftVm *vm)
   else if (is_element (node, "interface") && attribute_is (node, "type", "hostdev") &&
            child (node, "teaming") == NULL)
     block (vm, "its network interface is a device of this host");
+  else if (is_element (node, "interface") && attribute_is (node, "type", "vdpa"))
+    block (vm, "its network interface is a vDPA device of this host");
+  else if (is_element (node, "tpm") && attribute_is (child (node, "backend"), "type", "passthrough"))
+    block (vm, "it uses the TPM of this host");
+  else if (is_element (node, "input") &&
+           (attribute_is (node, "type", "passthrough") || attribute_is (node, "type", "evdev")))
+    block (vm, "it uses an input device of this host");
+  else if (is_element (node, "smartcard") && attribute_is (node, "mode", "host"))
+    block (vm, "it uses the smartcard reader of this host");
   else if (is_element (node, "filesystem"))
     block (vm, "it mounts a directory of this host");
   else if (is_element (node, "shmem") && !attribute_is (node, "role", "master"))
     block (vm, "it shares memory with other VMs of this host");
+}
+
+/* with a frequency of its own the guest's TSC can be had on any host that scales it */
+static gboolean
+has_tsc_frequency (xmlNode *domain)
+{
+  xmlNode *clock = child (domain, "clock");
+
+  for (xmlNode *n = clock != NULL ? clock->children : NULL; n != NULL; n = n->next)
+    {
+      if (is_element (n, "timer") && attribute_is (n, "name", "tsc") && xmlHasProp (n, BAD_CAST "frequency"))
+        return TRUE;
+    }
+  return FALSE;
 }
 
 static void
@@ -296,7 +321,7 @@ parse_blockers (xmlNode *domain, VmftVm *vm)
   for (xmlNode *n = cpu != NULL ? cpu->children : NULL; n != NULL; n = n->next)
     {
       if (is_element (n, "feature") && attribute_is (n, "name", "invtsc") &&
-          !attribute_is (n, "policy", "disable"))
+          !attribute_is (n, "policy", "disable") && !has_tsc_frequency (domain))
         block (vm, "its CPU feature invtsc cannot migrate");
     }
 }

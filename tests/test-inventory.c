@@ -13,189 +13,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define DOMAIN(devices, metadata)                                                                            \
-  "<domain type='kvm' id='3'><name>web1</name><uuid>e707b101-e027-4fd1-9579-0a721007ff37</uuid>"             \
-  "<metadata>" metadata "</metadata><memory unit='GiB'>2</memory>"                                           \
-  "<currentMemory unit='KiB'>1048576</currentMemory><vcpu placement='static' current='1'>4</vcpu>"           \
-  "<devices>" devices "</devices></domain>"
-
-#define POLICY(attributes) "<vmft:policy xmlns:vmft='https://vmft.org/xmlns/domain/1.0' " attributes "/>"
-
-static VmftVm *
-parse (const char *xml)
-{
-  VmftVm *vm = vmft_vm_new ("e707b101-e027-4fd1-9579-0a721007ff37", "web1");
-  g_autoptr (GError) error = NULL;
-
-  g_assert_true (vmft_domain_xml_parse (xml, vm, &error));
-  g_assert_no_error (error);
-  return vm;
-}
-
-/* --- domain XML --- */
-
-static void
-test_xml_basics (void)
-{
-  g_autoptr (VmftVm) vm = parse (DOMAIN (
-      "<disk type='block' device='disk'><source dev='/dev/vg0/web1'/><target dev='vda'/></disk>"
-      "<disk type='network' device='disk'><source protocol='rbd' name='p/i'/><target dev='vdb'/></disk>"
-      "<disk type='file' device='cdrom'><source file='/iso/a.iso' startupPolicy='optional'/>"
-      "<target dev='sda'/><readonly/></disk>"
-      "<disk type='file' device='cdrom'><target dev='sdb'/><readonly/></disk>",
-      ""));
-  VmftVmDisk *disk = g_ptr_array_index (vm->disks, 0);
-
-  g_assert_cmpuint (vm->memory_bytes, ==, G_GUINT64_CONSTANT (1) << 30);
-  g_assert_cmpuint (vm->n_vcpus, ==, 4);
-  g_assert_true (vm->kvm);
-  g_assert_null (vm->blocker);
-  g_assert_cmpuint (vm->disks->len, ==, 4);
-  g_assert_cmpstr (disk->target, ==, "vda");
-  g_assert_cmpstr (disk->source, ==, "/dev/vg0/web1");
-  g_assert_false (disk->shared);
-  disk = g_ptr_array_index (vm->disks, 1);
-  g_assert_true (disk->shared);
-  /* a medium that may be dropped is no obstacle */
-  disk = g_ptr_array_index (vm->disks, 2);
-  g_assert_null (disk->source);
-  g_assert_true (disk->read_only);
-}
-
-static void
-test_xml_policy (void)
-{
-  g_autoptr (VmftVm) vm =
-      parse (DOMAIN ("", POLICY ("priority='8' modes='pre-copy, hybrid' max-downtime='200' off='no'")));
-  g_autoptr (VmftVm) off = parse (DOMAIN ("", POLICY ("off='yes'")));
-  /* somebody else's element of the same name */
-  g_autoptr (VmftVm) foreign =
-      parse (DOMAIN ("", "<x:policy xmlns:x='https://example.org/' priority='1' off='yes'/>"));
-
-  g_assert_cmpuint (vm->policy.priority, ==, 8);
-  g_assert_cmpuint (vm->policy.modes, ==,
-                    vmft_mode_bit (VMFT_MODE_PRECOPY) | vmft_mode_bit (VMFT_MODE_HYBRID));
-  g_assert_cmpuint (vm->policy.max_downtime_ms, ==, 200);
-  g_assert_false (vm->policy.off);
-  g_assert_true (off->policy.off);
-  g_assert_cmpuint (off->policy.priority, ==, 5);
-  g_assert_false (foreign->policy.off);
-}
-
-/* What is written is what is read; what is nothing special is not written. */
-static void
-test_xml_policy_there_and_back (void)
-{
-  static const VmftVmPolicy policies[] = {
-    { .priority = 9, .modes = VMFT_MODES_ALL },
-    { .priority = 5, .modes = 1, .off = TRUE },
-    { .priority = 1, .modes = 6, .max_downtime_ms = VMFT_MAX_DOWNTIME_MS },
-    { .priority = 10, .modes = VMFT_MODES_ALL, .max_downtime_ms = 1, .off = TRUE },
-  };
-  const VmftVmPolicy fresh = VMFT_VM_POLICY_DEFAULT;
-
-  g_assert_null (vmft_domain_xml_format_policy (&fresh));
-  for (guint i = 0; i < G_N_ELEMENTS (policies); i++)
-    {
-      g_autofree char *element = vmft_domain_xml_format_policy (&policies[i]);
-      g_autoptr (GString) xml = g_string_new ("<domain><metadata>");
-      g_autoptr (VmftVm) vm = NULL;
-
-      /* libvirt puts the namespace in */
-      g_string_append (xml, element);
-      g_string_replace (xml, "<policy", "<vmft:policy xmlns:vmft='" VMFT_DOMAIN_XMLNS "'", 1);
-      g_string_append (xml, "</metadata></domain>");
-      vm = parse (xml->str);
-      g_assert_true (vmft_vm_policy_equal (&vm->policy, &policies[i]));
-    }
-}
-
-static void
-test_xml_bad_policy (void)
-{
-  const char *const bad[] = {
-    DOMAIN ("", POLICY ("priority='11'")),     DOMAIN ("", POLICY ("priority='high'")),
-    DOMAIN ("", POLICY ("modes='teleport'")),  DOMAIN ("", POLICY ("off='perhaps'")),
-    DOMAIN ("", POLICY ("max-downtime='-1'")),
-  };
-
-  for (guint i = 0; i < G_N_ELEMENTS (bad); i++)
-    {
-      g_autoptr (VmftVm) vm = parse (bad[i]);
-
-      g_assert_nonnull (vm->blocker);
-      g_assert_true (g_str_has_prefix (vm->blocker, "its vmft policy is invalid: "));
-    }
-}
-
-static void
-test_xml_blockers (void)
-{
-  const struct
-  {
-    const char *xml;
-    const char *word;
-  } cases[] = {
-    { DOMAIN ("<hostdev mode='subsystem' type='pci'><source><address domain='0x0000' bus='0x06' slot='0x02' "
-              "function='0x0'/></source></hostdev>",
-              ""),
-      "0x06:0x02" },
-    { DOMAIN ("<hostdev mode='subsystem' type='usb'><source/></hostdev>", ""), "usb" },
-    { DOMAIN ("<interface type='hostdev'><source/></interface>", ""), "network interface" },
-    { DOMAIN ("<filesystem type='mount'><driver type='virtiofs'/></filesystem>", ""), "directory" },
-    { DOMAIN ("<shmem name='x'><model type='ivshmem-plain'/></shmem>", ""), "shares memory" },
-    { DOMAIN (
-          "<disk type='file'><source file='/a'/><target dev='vda'/><mirror type='file' job='copy'/></disk>",
-          ""),
-      "block job" },
-    { "<domain type='kvm'><launchSecurity type='sev'/></domain>", "encrypted" },
-    { "<domain type='kvm'><cpu><feature policy='require' name='invtsc'/></cpu></domain>", "invtsc" },
-  };
-
-  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
-    {
-      g_autoptr (VmftVm) vm = parse (cases[i].xml);
-
-      g_assert_nonnull (vm->blocker);
-      g_assert_nonnull (strstr (vm->blocker, cases[i].word));
-    }
-}
-
-static void
-test_xml_no_blocker (void)
-{
-  g_autoptr (VmftVm) teamed = parse (
-      DOMAIN ("<interface type='hostdev'><teaming type='transient' persistent='ua-1'/></interface>", ""));
-  g_autoptr (VmftVm) disabled =
-      parse ("<domain type='qemu'><cpu><feature policy='disable' name='invtsc'/></cpu></domain>");
-
-  g_assert_null (teamed->blocker);
-  g_assert_null (disabled->blocker);
-  g_assert_false (disabled->kvm);
-}
-
-static void
-test_xml_garbage (void)
-{
-  const char *const bad[] = {
-    "",
-    "<domain",
-    "<network/>",
-    "\xff\xfe<domain/>",
-    "<domain><memory>1</domain>",
-    "<!DOCTYPE d [<!ENTITY a SYSTEM 'file:///etc/passwd'>]><network>&a;</network>",
-  };
-
-  for (guint i = 0; i < G_N_ELEMENTS (bad); i++)
-    {
-      g_autoptr (VmftVm) vm = vmft_vm_new ("u", "n");
-      g_autoptr (GError) error = NULL;
-
-      g_assert_false (vmft_domain_xml_parse (bad[i], vm, &error));
-      g_assert_error (error, VMFT_ERROR, VMFT_ERROR_INVALID);
-    }
-}
-
 /* --- block devices --- */
 
 static void
@@ -259,39 +76,6 @@ test_block_device_of_nothing (void)
   g_assert_null (vmft_block_device_of_path ("/sys", "/no/such/file"));
   g_assert_null (vmft_block_device_of_path ("/sys", "/proc/self"));
   g_assert_null (vmft_block_device_of_path ("/sys", NULL));
-}
-
-/* --- what a domain needs --- */
-
-static void
-test_needs (void)
-{
-  const char *xml = "<domain type='kvm'><os><type arch='x86_64' machine='pc-q35-7.2'>hvm</type></os>"
-                    "<cpu mode='custom' match='exact' check='full'><model>EPYC</model></cpu>"
-                    "<devices><emulator>/usr/bin/qemu-system-x86_64</emulator>"
-                    "<interface type='network'><source network='lan'/></interface>"
-                    "<interface type='bridge'><source bridge='br0'/></interface>"
-                    "<interface type='network'><source network='dmz'/></interface></devices></domain>";
-  const char *const networks[] = { "lan", "dmz", NULL };
-  g_autoptr (GError) error = NULL;
-  g_autoptr (VmftDomainNeeds) needs = vmft_domain_needs_from_xml ("u", xml, &error);
-  g_autoptr (VmftDomainNeeds) unchecked =
-      vmft_domain_needs_from_xml ("u", "<domain><cpu check='none'><model>EPYC</model></cpu></domain>", NULL);
-  g_autoptr (VmftDomainNeeds) passed_through =
-      vmft_domain_needs_from_xml ("u", "<domain><cpu mode='host-passthrough'/></domain>", NULL);
-  g_autoptr (VmftDomainNeeds) broken = NULL;
-
-  g_assert_no_error (error);
-  g_assert_cmpstr (needs->machine, ==, "pc-q35-7.2");
-  g_assert_cmpstr (needs->arch, ==, "x86_64");
-  g_assert_cmpstr (needs->virt_type, ==, "kvm");
-  g_assert_nonnull (strstr (needs->cpu, "<model>EPYC</model>"));
-  g_assert_cmpstrv (needs->networks, networks);
-  g_assert_null (unchecked->cpu);
-  g_assert_null (passed_through->cpu);
-  broken = vmft_domain_needs_from_xml ("u", "<domain", &error);
-  g_assert_null (broken);
-  g_assert_error (error, VMFT_ERROR, VMFT_ERROR_INVALID);
 }
 
 static void
@@ -516,6 +300,102 @@ test_policy_in_metadata (void)
   g_assert_error (error, VMFT_ERROR, VMFT_ERROR_NOT_FOUND);
 }
 
+/* --- a destination, as the test driver plays it: it has network "default" and interface "eth1" --- */
+
+static char *
+probe_for (const char *devices)
+{
+  g_autofree char *xml = g_strdup_printf ("<domain type='test'><devices>%s</devices></domain>", devices);
+  g_autoptr (virConnect) connection = virConnectOpen ("test:///default");
+  g_autoptr (GTask) task = g_task_new (NULL, NULL, NULL, NULL);
+  VmftProbeRequest *request = vmft_probe_request_new ("test:///default");
+  g_autoptr (VmftProbe) probe = NULL;
+  g_autoptr (GError) error = NULL;
+  VmftDomainNeeds *needs = vmft_domain_needs_from_xml ("u", xml, &error);
+
+  g_assert_no_error (error);
+  g_ptr_array_add (request->needs, needs);
+  vmft_probe_destination (task, connection, request);
+  vmft_probe_request_free (request);
+  probe = g_task_propagate_pointer (task, &error);
+  g_assert_no_error (error);
+  return g_strdup (g_hash_table_lookup (probe->obstacles, "u"));
+}
+
+static void
+test_destination_obstacles (void)
+{
+  static const struct
+  {
+    const char *devices;
+    const char *obstacle;
+  } cases[] = {
+    { "", "" },
+    { "<interface type='network'><source network='default'/></interface>", "" },
+    { "<interface type='network'><source network='lan7'/></interface>",
+      "its network lan7 is not known there" },
+    { "<interface type='direct'><source dev='eth1'/></interface>", "" },
+    { "<interface type='bridge'><source bridge='br7'/></interface>",
+      "there is no bridge or interface br7 there" },
+    { "<interface type='direct'><source dev='eth1'/></interface>"
+      "<interface type='direct'><source dev='eth9'/></interface>",
+      "there is no bridge or interface eth9 there" },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_autofree char *obstacle = probe_for (cases[i].devices);
+
+      g_assert_cmpstr (obstacle, ==, cases[i].obstacle);
+    }
+}
+
+/* --- what only the running domain shows: snapshots, media, disks of this host alone --- */
+
+static void
+take_snapshot (virConnectPtr connection, const char *name)
+{
+  g_autoptr (virDomain) domain = virDomainLookupByName (connection, name);
+  virDomainSnapshotPtr snapshot = virDomainSnapshotCreateXML (domain, "<domainsnapshot/>", 0);
+
+  g_assert_nonnull (snapshot);
+  virDomainSnapshotFree (snapshot);
+}
+
+static void
+test_blockers_of_domains (void)
+{
+  static const struct
+  {
+    const char *name;
+    const char *blocker; /* (nullable) */
+  } expected[] = {
+    { "cdrom", "disk sda (/nowhere/local.iso) is on this host alone" },
+    { "disk", "disk vda (/nowhere/disk.img) is on this host alone" },
+    { "dropped", NULL },
+    { "shared", NULL },
+    { "snapshot", "it has 1 snapshot" },
+  };
+  const char *const shared[] = { "/shared", NULL };
+  g_autoptr (GError) error = NULL;
+  g_autofree char *uri = g_strconcat ("test://", VMFT_SOURCE_ROOT, "/tests/test-node.xml", NULL);
+  g_autoptr (virConnect) connection = virConnectOpen (uri);
+  g_autoptr (GPtrArray) vms = NULL;
+
+  g_assert_nonnull (connection);
+  take_snapshot (connection, "snapshot");
+  vms = vmft_inventory_load (connection, shared, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (vms->len, ==, G_N_ELEMENTS (expected));
+  for (guint i = 0; i < vms->len; i++)
+    {
+      const VmftVm *vm = g_ptr_array_index (vms, i);
+
+      g_assert_cmpstr (vm->name, ==, expected[i].name);
+      g_assert_cmpstr (vm->blocker, ==, expected[i].blocker);
+    }
+}
+
 static void
 on_refused (GObject *object, GAsyncResult *async, gpointer user_data)
 {
@@ -565,21 +445,16 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-  g_test_add_func ("/domain-xml/basics", test_xml_basics);
-  g_test_add_func ("/domain-xml/policy", test_xml_policy);
-  g_test_add_func ("/domain-xml/policy-there-and-back", test_xml_policy_there_and_back);
-  g_test_add_func ("/domain-xml/bad-policy", test_xml_bad_policy);
-  g_test_add_func ("/domain-xml/blockers", test_xml_blockers);
-  g_test_add_func ("/domain-xml/no-blocker", test_xml_no_blocker);
-  g_test_add_func ("/domain-xml/garbage", test_xml_garbage);
+  vmft_libvirt_init ();
   g_test_add_func ("/block-device/stack", test_block_stack);
   g_test_add_func ("/block-device/nothing", test_block_device_of_nothing);
-  g_test_add_func ("/domain-needs/parse", test_needs);
   g_test_add_func ("/capabilities/modes-of-qemu", test_modes_of_qemu);
   g_test_add_func ("/inventory/resident", test_resident);
   g_test_add_func ("/inventory/resident-mapping", test_resident_mapping);
   g_test_add_func ("/inventory/path-below", test_path_below);
   g_test_add_func ("/inventory/test-driver", test_hypervisor_on_test_driver);
+  g_test_add_func ("/capabilities/obstacles", test_destination_obstacles);
+  g_test_add_func ("/inventory/blockers", test_blockers_of_domains);
   g_test_add_func ("/hypervisor/policy-in-metadata", test_policy_in_metadata);
   g_test_add_func ("/hypervisor/migrate-without-connection", test_migrate_without_connection);
   g_test_add_func ("/connection/unreachable", test_unreachable);
