@@ -310,6 +310,14 @@ vmft_fake_world_kill_qemu (VmftFakeWorld *self, const char *name, const char *uu
 }
 
 void
+vmft_fake_world_fail_disk (VmftFakeWorld *self, const char *uuid)
+{
+  FakeGuest *guest = vmft_fake_find_guest (self, uuid);
+
+  vmft_fake_tell_failed (self, guest->host, uuid, "I/O error on vda (eio)");
+}
+
+void
 vmft_fake_world_lose_job (VmftFakeWorld *self, const char *uuid)
 {
   FakeGuest *guest = vmft_fake_find_guest (self, uuid);

@@ -99,6 +99,9 @@ void vmft_fake_world_restart_libvirtd (VmftFakeWorld *self, const char *host, do
 /** vmft_fake_world_kill_qemu: of the guest on @host, sending, receiving or just running. */
 void vmft_fake_world_kill_qemu (VmftFakeWorld *self, const char *host, const char *uuid);
 
+/** vmft_fake_world_fail_disk: QEMU stops the guest because its disk does not answer, and libvirt says so. */
+void vmft_fake_world_fail_disk (VmftFakeWorld *self, const char *uuid);
+
 /** vmft_fake_world_lose_job: the job ends by itself; in post-copy it breaks and can be resumed. */
 void vmft_fake_world_lose_job (VmftFakeWorld *self, const char *uuid);
 
