@@ -303,8 +303,9 @@ vmft_fake_world_kill_qemu (VmftFakeWorld *self, const char *name, const char *uu
     job_loses_host (guest->job, host);
   else if (guest->host == host)
     {
-      vmft_fake_lose (guest, "its QEMU died");
+      /* libvirt's event comes before anyone has listed the domains again */
       vmft_fake_tell_failed (self, host, uuid, "it crashed");
+      vmft_fake_lose (guest, "its QEMU died");
       vmft_fake_tell_changed (self, uuid);
     }
 }

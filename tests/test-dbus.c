@@ -7,6 +7,7 @@
 #include "vmft-dbus-generated.h"
 
 #include <errno.h>
+#include <gio/gunixsocketaddress.h>
 #include <glib/gstdio.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -61,6 +62,18 @@ die_with_parent (gpointer user_data)
   prctl (PR_SET_PDEATHSIG, SIGKILL);
 }
 
+/* The socket is there before anyone listens on it. */
+static gboolean
+is_listening (const char *path)
+{
+  g_autoptr (GSocketClient) client = g_socket_client_new ();
+  g_autoptr (GSocketAddress) address = g_unix_socket_address_new (path);
+  g_autoptr (GSocketConnection) connection =
+      g_socket_client_connect (client, G_SOCKET_CONNECTABLE (address), NULL, NULL);
+
+  return connection != NULL;
+}
+
 static void
 start_bus (Fixture *f)
 {
@@ -82,7 +95,7 @@ start_bus (Fixture *f)
                                     G_SPAWN_STDERR_TO_DEV_NULL,
                                 die_with_parent, NULL, &f->bus_pid, &error));
   g_assert_no_error (error);
-  while (!g_file_test (socket, G_FILE_TEST_EXISTS) && g_get_monotonic_time () < deadline_us)
+  while (!is_listening (socket) && g_get_monotonic_time () < deadline_us)
     g_usleep (2000);
   g_assert_cmpint (chmod (socket, 0777), ==, 0);
   f->address = g_strdup_printf ("unix:path=%s", socket);
