@@ -93,8 +93,10 @@ add_swap (GPtrArray *devices, const Paths *paths)
 static void
 read_system_devices (GTask *task, gpointer source_object, gpointer task_data, GCancellable *cancellable)
 {
-  static const char *const carried[] = { "/", "/usr/bin/qemu-system-x86_64", "/var/lib/libvirt",
-                                         "/run/libvirt", "/etc/libvirt" };
+  /* QEMU, whatever the architecture, is in one of the first three */
+  static const char *const carried[] = {
+    "/", "/usr/bin", "/usr/libexec", "/var/lib/libvirt", "/run/libvirt", "/etc/libvirt"
+  };
   const Paths *paths = task_data;
   g_autoptr (GPtrArray) devices = g_ptr_array_new_with_free_func (g_free);
 
