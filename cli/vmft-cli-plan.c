@@ -76,6 +76,17 @@ print_lead (GVariant *plan)
            100.0 * vmft_dict_double (plan, "p_fails", 0.0));
 }
 
+static void
+print_obstacles (GVariant *plan)
+{
+  g_autoptr (GPtrArray) obstacles = vmft_cli_children (plan, "obstacles");
+
+  for (guint i = 0; i < obstacles->len; i++)
+    g_print (" %s cannot go to %s: %s\n", vmft_cli_text (obstacles->pdata[i], "name"),
+             vmft_cli_text (obstacles->pdata[i], "destination"),
+             vmft_cli_text (obstacles->pdata[i], "reason"));
+}
+
 void
 vmft_cli_print_plan (GVariant *plan, gboolean estimates)
 {
@@ -104,4 +115,5 @@ vmft_cli_print_plan (GVariant *plan, gboolean estimates)
              vmft_dict_boolean (refusals->pdata[i], "concerned", FALSE) ? " although the fault concerns it"
                                                                         : "",
              vmft_cli_text (refusals->pdata[i], "reason"));
+  print_obstacles (plan);
 }

@@ -43,6 +43,16 @@ refusal_free (VmftPlanRefusal *refusal)
   g_free (refusal);
 }
 
+static void
+obstacle_free (VmftPlanObstacle *obstacle)
+{
+  g_free (obstacle->uuid);
+  g_free (obstacle->name);
+  g_free (obstacle->destination);
+  g_free (obstacle->reason);
+  g_free (obstacle);
+}
+
 VmftPlan *
 vmft_plan_new (VmftTime now_us)
 {
@@ -53,6 +63,7 @@ vmft_plan_new (VmftTime now_us)
   plan->fault_class = VMFT_CLASS_OTHER;
   plan->steps = g_ptr_array_new_with_free_func ((GDestroyNotify) step_free);
   plan->refusals = g_ptr_array_new_with_free_func ((GDestroyNotify) refusal_free);
+  plan->obstacles = g_ptr_array_new_with_free_func ((GDestroyNotify) obstacle_free);
   return plan;
 }
 
@@ -72,6 +83,7 @@ plan_clear (gpointer data)
   g_free (plan->lead_origin);
   g_ptr_array_unref (plan->steps);
   g_ptr_array_unref (plan->refusals);
+  g_ptr_array_unref (plan->obstacles);
 }
 
 void
@@ -119,6 +131,22 @@ vmft_plan_add_refusal (VmftPlan *plan, const char *uuid, const char *name, gbool
   refusal->concerned = concerned;
   refusal->reason = reason;
   g_ptr_array_add (plan->refusals, refusal);
+}
+
+void
+vmft_plan_add_obstacle (VmftPlan *plan,
+                        const char *uuid,
+                        const char *name,
+                        const char *destination,
+                        char *reason)
+{
+  VmftPlanObstacle *obstacle = g_new0 (VmftPlanObstacle, 1);
+
+  obstacle->uuid = g_strdup (uuid);
+  obstacle->name = g_strdup (name);
+  obstacle->destination = g_strdup (destination);
+  obstacle->reason = reason;
+  g_ptr_array_add (plan->obstacles, obstacle);
 }
 
 gboolean
@@ -173,6 +201,19 @@ refusal_to_variant (const VmftPlanRefusal *refusal)
 }
 
 static GVariant *
+obstacle_to_variant (const VmftPlanObstacle *obstacle)
+{
+  GVariantDict dict;
+
+  g_variant_dict_init (&dict, NULL);
+  g_variant_dict_insert (&dict, "uuid", "s", obstacle->uuid);
+  g_variant_dict_insert (&dict, "name", "s", obstacle->name);
+  g_variant_dict_insert (&dict, "destination", "s", obstacle->destination);
+  g_variant_dict_insert (&dict, "reason", "s", obstacle->reason);
+  return g_variant_dict_end (&dict);
+}
+
+static GVariant *
 array_to_variant (GPtrArray *array, GVariant *(*to_variant) (gconstpointer))
 {
   GVariantBuilder builder;
@@ -217,6 +258,9 @@ vmft_plan_to_variant (const VmftPlan *plan)
   g_variant_dict_insert_value (
       &dict, "refusals",
       array_to_variant (plan->refusals, (GVariant * (*) (gconstpointer)) refusal_to_variant));
+  g_variant_dict_insert_value (
+      &dict, "obstacles",
+      array_to_variant (plan->obstacles, (GVariant * (*) (gconstpointer)) obstacle_to_variant));
   return g_variant_dict_end (&dict);
 }
 
@@ -312,6 +356,22 @@ refusal_from_variant (VmftPlan *plan, GVariant *record, GError **error)
 }
 
 static gboolean
+obstacle_from_variant (VmftPlan *plan, GVariant *record, GError **error)
+{
+  const char *uuid = vmft_dict_string (record, "uuid"), *name = vmft_dict_string (record, "name");
+  const char *destination = vmft_dict_string (record, "destination");
+
+  if (uuid == NULL || name == NULL || destination == NULL)
+    {
+      g_set_error_literal (error, VMFT_ERROR, VMFT_ERROR_INVALID,
+                           "an obstacle without uuid, name or destination");
+      return FALSE;
+    }
+  vmft_plan_add_obstacle (plan, uuid, name, destination, g_strdup (vmft_dict_string (record, "reason")));
+  return TRUE;
+}
+
+static gboolean
 array_from_variant (VmftPlan *plan,
                     GVariant *record,
                     const char *key,
@@ -370,7 +430,8 @@ vmft_plan_from_variant (GVariant *record, GError **error)
   plan->fallback_used = vmft_dict_boolean (record, "fallback_used", FALSE);
   plan->exact = vmft_dict_boolean (record, "exact", FALSE);
   if (!array_from_variant (plan, record, "steps", step_from_variant, error) ||
-      !array_from_variant (plan, record, "refusals", refusal_from_variant, error))
+      !array_from_variant (plan, record, "refusals", refusal_from_variant, error) ||
+      !array_from_variant (plan, record, "obstacles", obstacle_from_variant, error))
     return NULL;
   return g_steal_pointer (&plan);
 }

@@ -71,6 +71,19 @@ typedef struct
 } VmftPlanRefusal;
 
 /**
+ * VmftPlanObstacle: why a VM that the fault concerns cannot go to one destination at all, limits and room apart. A VM
+ * that can go nowhere is a refusal instead; whatever is not listed can be done.
+ * @reason: one sentence
+ */
+typedef struct
+{
+  char *uuid;
+  char *name;
+  char *destination;
+  char *reason;
+} VmftPlanObstacle;
+
+/**
  * VmftPlan: what to do about one incident: immutable behind a reference count.
  * @guard: (nullable): name of the guard that holds the plan back: "observe", "advise", "inhibit", "untrusted", "backlog",
  *   "drill", "benign", "network", "relieved", "same-template", "suspects", "once-a-day", "failures"
@@ -80,6 +93,7 @@ typedef struct
  * @saved_weight, @total_weight: expected weight that arrives, and that of all VMs concerned
  * @steps: (element-type VmftPlanStep): in order
  * @refusals: (element-type VmftPlanRefusal)
+ * @obstacles: (element-type VmftPlanObstacle)
  */
 typedef struct
 {
@@ -107,6 +121,7 @@ typedef struct
   gboolean exact; /* the order is the optimum of the dynamic programme */
   GPtrArray *steps;
   GPtrArray *refusals;
+  GPtrArray *obstacles;
 } VmftPlan;
 
 /** VMFT_GUARD_RELIEVED: the pressure has gone: whoever has not left stays. */
@@ -128,6 +143,13 @@ VmftPlanStep *vmft_plan_copy_step (VmftPlan *plan, const VmftPlanStep *step);
 /** vmft_plan_add_refusal: @reason: (transfer full). */
 void
 vmft_plan_add_refusal (VmftPlan *plan, const char *uuid, const char *name, gboolean concerned, char *reason);
+
+/** vmft_plan_add_obstacle: @reason: (transfer full). */
+void vmft_plan_add_obstacle (VmftPlan *plan,
+                             const char *uuid,
+                             const char *name,
+                             const char *destination,
+                             char *reason);
 
 /** vmft_plan_is_actionable: Returns: whether the steps are to be carried out now. */
 gboolean vmft_plan_is_actionable (const VmftPlan *plan);

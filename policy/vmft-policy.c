@@ -187,6 +187,20 @@ compare_vms (gconstpointer a, gconstpointer b)
   return g_strcmp0 (x->vm->uuid, y->vm->uuid);
 }
 
+/* Where the VM cannot go, whether or not it goes elsewhere: the operator may have other plans for it. */
+static void
+add_obstacles (VmftPlan *plan, const VmftVm *vm, const VmftPolicyInput *input)
+{
+  for (guint i = 0; input->destinations != NULL && i < input->destinations->len; i++)
+    {
+      const VmftDestination *destination = input->destinations->pdata[i];
+      char *reason = NULL;
+
+      if (!vmft_policy_movable (vm, destination, &reason))
+        vmft_plan_add_obstacle (plan, vm->uuid, vm->name, destination->name, reason);
+    }
+}
+
 /* Finds a destination for each VM that is concerned, heavy and large ones first; the others are refused. */
 static GArray *
 collect_movers (VmftPlan *plan, const VmftPolicyInput *input, double *busy_s)
@@ -221,6 +235,8 @@ collect_movers (VmftPlan *plan, const VmftPolicyInput *input, double *busy_s)
         room = vmft_scope_place (rooms, pvm, input, &reason);
       if (concerned)
         plan->total_weight += weight_of (pvm->vm);
+      if (concerned && pvm->vm->blocker == NULL)
+        add_obstacles (plan, pvm->vm, input);
       if (room != NULL)
         {
           Mover mover = { 0 };

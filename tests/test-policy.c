@@ -118,6 +118,8 @@ test_record_round_trip (Fixture *f, gconstpointer data)
   add_vm (f, "idle", 256 * MIB, 0.0, 16 * MIB);
   add_vm (f, "writer", 1024 * MIB, 200 * MIB, 700 * MIB)->vm->policy.off = FALSE;
   ((VmftPolicyVm *) f->vms->pdata[0])->vm->policy.off = TRUE;
+  g_ptr_array_add (f->destinations, vmft_destination_new ("hostC"));
+  vmft_vm_set_movability (((VmftPolicyVm *) f->vms->pdata[1])->vm, "hostC", FALSE, "no bridge there", NOW);
   plan = vmft_policy_plan (&f->input);
   plan->id = 3;
   first = vmft_json_from_variant (vmft_plan_to_variant (plan), FALSE);
@@ -327,6 +329,26 @@ test_refusals_say_why (Fixture *f, gconstpointer data)
       g_test_message ("%s: %s", refusal->name, refusal->reason);
       g_assert_nonnull (strstr (refusal->reason, expected[i].says));
     }
+}
+
+/* A VM that goes to one host may not be able to go to another: the plan says so, once for each. */
+static void
+test_obstacles_are_named (Fixture *f, gconstpointer data)
+{
+  g_autoptr (VmftPlan) plan = NULL;
+  const VmftPlanObstacle *obstacle;
+
+  g_ptr_array_add (f->destinations, vmft_destination_new ("hostC"));
+  vmft_vm_set_movability (add_vm (f, "vm", 64 * MIB, 0, MIB)->vm, "hostC", FALSE,
+                          "there is no bridge or interface br7 there", NOW);
+  add_vm (f, "hostdev", 64 * MIB, 0, MIB)->vm->blocker = g_strdup ("it has a hostdev");
+  plan = vmft_policy_plan (&f->input);
+  g_assert_cmpstr (step_of (plan, "vm")->destination, ==, "hostB");
+  g_assert_cmpuint (plan->obstacles->len, ==, 1);
+  obstacle = plan->obstacles->pdata[0];
+  g_assert_cmpstr (obstacle->name, ==, "vm");
+  g_assert_cmpstr (obstacle->destination, ==, "hostC");
+  g_assert_nonnull (strstr (obstacle->reason, "br7"));
 }
 
 static void
@@ -681,6 +703,7 @@ main (int argc, char **argv)
   ADD ("concerned", test_who_is_concerned);
   ADD ("same-storage", test_same_storage_does_not_help);
   ADD ("refusals", test_refusals_say_why);
+  ADD ("obstacles", test_obstacles_are_named);
   ADD ("overbooking", test_destination_is_not_overbooked);
   ADD ("network", test_network_faults_move_nothing);
   ADD ("worth", test_not_worth_it);
