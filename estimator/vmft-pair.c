@@ -9,8 +9,10 @@
 #define TOLD_SIGMA      0.1  /* against one job; every further job doubles it */
 #define STARTUP_SIGMA_S 0.6  /* a busy host takes a second or two to start the other end's QEMU */
 #define JOB_SIGMA       0.05 /* scatter of jobs over one link; what a first few jobs are judged by */
-#define JOB_PRIOR       4.0
-#define HUBER           2.5
+#define START_SCATTER_S                                                                                      \
+  0.25 /* and of their starts, which is what makes short jobs poor witnesses of bandwidth */
+#define JOB_PRIOR 4.0
+#define HUBER     2.5
 
 /* One job's bytes over the whole link: a job that shared it counts for its sharers too. */
 typedef struct
@@ -66,6 +68,12 @@ vmft_pair_free (VmftPair *pair)
   g_free (pair);
 }
 
+static double
+job_error_s (const Job *job)
+{
+  return hypot (JOB_SIGMA * job->seconds, START_SCATTER_S);
+}
+
 /*
  * seconds = t_s + bytes/B by least squares on relative errors, with the priors of both as two more observations; a
  * job that misses by more than HUBER standard deviations counts for less (the lab had one such in 50).
@@ -85,8 +93,8 @@ solve (const GArray *jobs, double prior_bps, double prior_sigma, VmftLink *link)
         {
           const Job *job = &g_array_index (jobs, Job, i);
           double expected = startup + slowness * job->bytes;
-          double miss = fabs (log (job->seconds / expected)) / JOB_SIGMA;
-          double weight = pow (0.97, jobs->len - 1 - i) / pow (JOB_SIGMA * job->seconds, 2);
+          double miss = fabs (job->seconds - expected) / job_error_s (job);
+          double weight = pow (0.97, jobs->len - 1 - i) / pow (job_error_s (job), 2);
 
           if (pass > 0 && miss > HUBER)
             weight *= HUBER / miss;
