@@ -7,7 +7,8 @@
 void
 vmft_cli_print_estimates (GPtrArray *estimates, const char *indent)
 {
-  static const char *const headings[] = { "Mode", "Time", "p90", "Downtime", "Data", "Converges", "", NULL };
+  static const char *const headings[] = { "Mode",      "Time",  "p90", "Downtime", "Data",
+                                          "Converges", "a*s+b", "",    NULL };
   g_autoptr (VmftTable) table = vmft_table_new (headings);
   g_autofree char *text = NULL;
   g_auto (GStrv) lines = NULL;
@@ -20,6 +21,7 @@ vmft_cli_print_estimates (GPtrArray *estimates, const char *indent)
       g_autofree char *p90 = vmft_cli_duration (estimate, "total_p90_s");
       g_autofree char *downtime = vmft_cli_duration (estimate, "downtime_p50_s");
       g_autofree char *bytes = vmft_cli_bytes (estimate, "bytes");
+      g_autofree char *linear = vmft_cli_duration (estimate, "linear_s");
 
       vmft_table_add_printf (table, "%s", vmft_cli_text (estimate, "mode"));
       vmft_table_add_printf (table, "%s", p50);
@@ -27,6 +29,7 @@ vmft_cli_print_estimates (GPtrArray *estimates, const char *indent)
       vmft_table_add_printf (table, "%s", downtime);
       vmft_table_add_printf (table, "%s", bytes);
       vmft_table_add_printf (table, "%.0f%%", 100.0 * vmft_dict_double (estimate, "p_converge", 0.0));
+      vmft_table_add_printf (table, "%s", linear);
       vmft_table_add_printf (table, "%s", possible ? "" : vmft_cli_text (estimate, "reason"));
     }
   text = vmft_table_to_string (table);

@@ -2,6 +2,18 @@
 #include "vmft-cli.h"
 
 static void
+print_link (GVariant *destination)
+{
+  g_autoptr (GVariant) link = g_variant_lookup_value (destination, "link", G_VARIANT_TYPE_VARDICT);
+  g_autofree char *bandwidth = link ? vmft_cli_bytes (link, "bandwidth_bps") : NULL;
+  g_autofree char *startup = link ? vmft_cli_duration (link, "startup_s") : NULL;
+
+  if (link != NULL)
+    g_print ("  %s/s after %s, from %" G_GINT64_FORMAT " jobs\n", bandwidth, startup,
+             vmft_dict_int64 (link, "jobs", 0));
+}
+
+static void
 print_destinations (GVariant *vm, gboolean estimates)
 {
   g_autoptr (GPtrArray) destinations = vmft_cli_children (vm, "destinations");
@@ -15,6 +27,7 @@ print_destinations (GVariant *vm, gboolean estimates)
                vmft_dict_boolean (destination, "movable", FALSE) ? "can move" : "cannot move: ",
                vmft_dict_boolean (destination, "movable", FALSE) ? ""
                                                                  : vmft_cli_text (destination, "reason"));
+      print_link (destination);
       if (estimates && modes->len > 0)
         vmft_cli_print_estimates (modes, "  ");
     }
@@ -29,7 +42,10 @@ print_load (GVariant *vm)
   g_autofree char *memory = vmft_cli_bytes (vm, "memory_bytes");
   g_autofree char *resident = vmft_cli_bytes (vm, "resident_bytes");
 
-  g_print ("%-14s %s, %s in use\n", "Memory:", memory, resident);
+  g_print ("%-14s %s, %s in use", "Memory:", memory, resident);
+  if (vmft_dict_double (vm, "written_share", 0.0) > 0.0)
+    g_print (", %.0f%% written", 100.0 * vmft_dict_double (vm, "written_share", 0.0));
+  g_print ("\n");
   if (curve != NULL && vmft_dict_boolean (curve, "measured", FALSE))
     {
       g_autofree char *rate = vmft_cli_bytes (curve, "rate_bps");

@@ -35,6 +35,19 @@ print_destinations (GVariant *status)
     }
 }
 
+/* What the readings of dirty rates cost. */
+static void
+print_sampler (GVariant *status)
+{
+  g_autoptr (GVariant) sampler = g_variant_lookup_value (status, "sampler", G_VARIANT_TYPE_VARDICT);
+
+  if (sampler != NULL)
+    g_print ("%-12s %" G_GINT64_FORMAT " readings, %" G_GINT64_FORMAT
+             " failed, under way %.1f%% of the time\n",
+             "Sampler:", vmft_dict_int64 (sampler, "readings", 0), vmft_dict_int64 (sampler, "failures", 0),
+             100.0 * vmft_dict_double (sampler, "busy_share", 0.0));
+}
+
 static void
 print_status (GVariant *status)
 {
@@ -64,6 +77,7 @@ print_status (GVariant *status)
              "Detector:", vmft_cli_text (detector, "engine"), vmft_dict_int64 (detector, "lines", 0),
              vmft_dict_int64 (detector, "templates", 0), vmft_dict_int64 (detector, "alarms", 0),
              vmft_dict_boolean (detector, "learning", FALSE) ? ", learning" : "");
+  print_sampler (status);
   if (input != NULL)
     print_sources (input);
   print_destinations (status);

@@ -20,7 +20,8 @@ typedef struct
   guint64 iteration_bytes; /* remaining when the iteration began */
   guint64 previous_bytes;  /* and when the one before did */
   gint64 iteration_us;     /* monotonic */
-  double remaining_s;      /* -1 when unknown */
+  double remaining_s;      /* -1 when unknown; forecast anew at each iteration and poll */
+  double remaining_p90_s;
   double reserved_bytes;
   char *destination;
 } Job;
@@ -125,7 +126,11 @@ step_record (VmftExecutor *self, const VmftEvacuationStep *step)
 
   g_variant_dict_init (&dict, base);
   if (job != NULL && job->remaining_s >= 0.0 && isfinite (job->remaining_s))
-    g_variant_dict_insert (&dict, "remaining_s", "d", job->remaining_s);
+    {
+      g_variant_dict_insert (&dict, "remaining_s", "d", job->remaining_s);
+      if (isfinite (job->remaining_p90_s))
+        g_variant_dict_insert (&dict, "remaining_p90_s", "d", job->remaining_p90_s);
+    }
   return g_variant_dict_end (&dict);
 }
 
@@ -229,6 +234,7 @@ begin_job (VmftExecutor *self, const VmftEvacuationStep *step)
   vmft_estimator_estimate (self->parts.estimator, step->destination, load, &job->link, step->mode,
                            &job->estimate);
   job->remaining_s = job->estimate.total_p50_s;
+  job->remaining_p90_s = job->estimate.total_p90_s;
   if (!vmft_estimator_begin_job (self->parts.estimator, vmft_clock_real_us (self->parts.clock), step->uuid,
                                  step->destination, load, &job->link, &job->estimate, &job->forecast_id,
                                  &error))
@@ -410,6 +416,7 @@ follow_job (VmftExecutor *self, const VmftEvacuationStep *step, Job *job)
                            (double) progress->dirty_bps,
                            (double) (now_us - job->iteration_us) / G_USEC_PER_SEC);
   job->remaining_s = remaining.p50_s;
+  job->remaining_p90_s = remaining.p90_s;
   vmft_planner_set_migrating (self->planner, step->uuid, MAX (remaining.p50_s, 0.0));
   consider_switch (self, step, job, boundary);
 }

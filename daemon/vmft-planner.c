@@ -261,21 +261,51 @@ vmft_planner_suppose (VmftPlanner *self, VmftFaultClass fault_class, VmftOperati
 
 /* --- one VM for the operator --- */
 
+/* One mode's estimate, and beside it the straight line over the RAM, which is all there is before any history. */
 static GVariant *
-estimates_to (VmftPlanner *self, const VmftLoad *load, const char *destination)
+estimate_to (VmftPlanner *self,
+             const VmftLoad *load,
+             const VmftLink *link,
+             const char *destination,
+             VmftMode mode)
+{
+  g_autoptr (GVariant) record = NULL;
+  VmftEstimate estimate;
+  GVariantDict dict;
+  double a, b;
+  guint n;
+
+  vmft_estimator_estimate (self->parts.estimator, destination, load, link, mode, &estimate);
+  n = vmft_estimator_get_linear (self->parts.estimator, destination, mode, &a, &b);
+  record = g_variant_ref_sink (vmft_estimate_to_variant (&estimate));
+  g_variant_dict_init (&dict, record);
+  g_variant_dict_insert (&dict, "linear_s", "d", a * load->memory_bytes + b);
+  g_variant_dict_insert (&dict, "linear_a_s_per_byte", "d", a);
+  g_variant_dict_insert (&dict, "linear_b_s", "d", b);
+  g_variant_dict_insert (&dict, "linear_jobs", "u", n);
+  return g_variant_dict_end (&dict);
+}
+
+static GVariant *
+link_to_variant (const VmftLink *link)
+{
+  GVariantDict dict;
+
+  g_variant_dict_init (&dict, NULL);
+  g_variant_dict_insert (&dict, "bandwidth_bps", "d", vmft_link_effective_bps (link));
+  g_variant_dict_insert (&dict, "startup_s", "d", link->startup_s);
+  g_variant_dict_insert (&dict, "jobs", "u", link->n_jobs);
+  return g_variant_dict_end (&dict);
+}
+
+static GVariant *
+estimates_to (VmftPlanner *self, const VmftLoad *load, const VmftLink *link, const char *destination)
 {
   GVariantBuilder modes;
-  VmftLink link;
 
-  vmft_estimator_get_link (self->parts.estimator, destination, self->config.bandwidth_bps, 1, &link);
   g_variant_builder_init (&modes, G_VARIANT_TYPE ("aa{sv}"));
   for (guint mode = 0; mode < VMFT_N_MODES; mode++)
-    {
-      VmftEstimate estimate;
-
-      vmft_estimator_estimate (self->parts.estimator, destination, load, &link, (VmftMode) mode, &estimate);
-      g_variant_builder_add_value (&modes, vmft_estimate_to_variant (&estimate));
-    }
+    g_variant_builder_add_value (&modes, estimate_to (self, load, link, destination, (VmftMode) mode));
   return g_variant_builder_end (&modes);
 }
 
@@ -294,15 +324,19 @@ vmft_planner_describe_vm (VmftPlanner *self, VmftVm *vm)
       const VmftDestination *destination = g_ptr_array_index (destinations, i);
       g_autofree char *reason = NULL;
       GVariantDict one;
+      VmftLink link;
 
+      vmft_estimator_get_link (self->parts.estimator, destination->name, self->config.bandwidth_bps, 1,
+                               &link);
       g_variant_dict_init (&one, NULL);
+      g_variant_dict_insert_value (&one, "link", link_to_variant (&link));
       g_variant_dict_insert (&one, "destination", "s", destination->name);
       g_variant_dict_insert (&one, "movable", "b", vmft_policy_movable (vm, destination, &reason));
       if (reason != NULL)
         g_variant_dict_insert (&one, "reason", "s", reason);
       if (fitted != NULL)
         g_variant_dict_insert_value (&one, "estimates",
-                                     estimates_to (self, &fitted->load, destination->name));
+                                     estimates_to (self, &fitted->load, &link, destination->name));
       g_variant_builder_add_value (&list, g_variant_dict_end (&one));
     }
   g_variant_dict_init (&dict, record);

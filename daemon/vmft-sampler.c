@@ -30,6 +30,7 @@ struct _VmftSampler
   gint64 ended_us;
   gboolean hold;
   guint timer_id;
+  gint64 started_us;
   guint64 n_readings;
   guint64 n_failures;
   double busy_s;
@@ -189,6 +190,7 @@ on_tick (gpointer user_data)
 void
 vmft_sampler_start (VmftSampler *self)
 {
+  self->started_us = vmft_clock_monotonic_us (self->clock);
   self->timer_id = vmft_clock_add_timer (self->clock, TICK_MS, on_tick, self, NULL);
 }
 
@@ -201,12 +203,14 @@ vmft_sampler_hold (VmftSampler *self, gboolean hold)
 GVariant *
 vmft_sampler_to_variant (VmftSampler *self)
 {
+  double up_s = now_s (self) - (double) self->started_us / G_USEC_PER_SEC;
   GVariantDict dict;
 
   g_variant_dict_init (&dict, NULL);
   g_variant_dict_insert (&dict, "readings", "t", self->n_readings);
   g_variant_dict_insert (&dict, "failures", "t", self->n_failures);
   g_variant_dict_insert (&dict, "busy_s", "d", self->busy_s);
+  g_variant_dict_insert (&dict, "busy_share", "d", up_s > 0.0 ? self->busy_s / up_s : 0.0);
   if (self->sampling != NULL)
     g_variant_dict_insert (&dict, "sampling", "s", self->sampling);
   return g_variant_dict_end (&dict);

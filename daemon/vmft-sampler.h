@@ -32,7 +32,7 @@ void vmft_sampler_start (VmftSampler *self);
 /** vmft_sampler_hold: no new reading while @hold: the host is being evacuated. */
 void vmft_sampler_hold (VmftSampler *self, gboolean hold);
 
-/** vmft_sampler_to_variant: Returns: (transfer floating): `a{sv}`: readings, failures, busy_s: what it costs. */
+/** vmft_sampler_to_variant: Returns: (transfer floating): `a{sv}`: readings, failures, busy_s and busy_share: what it costs. */
 GVariant *vmft_sampler_to_variant (VmftSampler *self);
 
 G_END_DECLS

@@ -86,6 +86,18 @@ add_detector (VmftMetrics *metrics, GVariant *detector)
 }
 
 static void
+add_sampler (VmftMetrics *metrics, GVariant *sampler)
+{
+  static const Number numbers[] = {
+    { "readings", "vmft_dirty_readings_total", TRUE, "Dirty-rate readings of VMs." },
+    { "failures", "vmft_dirty_reading_failures_total", TRUE, "Dirty-rate readings that failed." },
+    { "busy_s", "vmft_dirty_reading_seconds_total", TRUE, "Time during which a reading was under way." },
+  };
+
+  add_numbers (metrics, sampler, numbers, G_N_ELEMENTS (numbers));
+}
+
+static void
 add_sources (VmftMetrics *metrics, GVariant *input)
 {
   static const Number numbers[] = {
@@ -163,11 +175,13 @@ vmft_view_add_metrics (VmftView *self, VmftMetrics *metrics)
   g_autoptr (GVariant) status = g_variant_ref_sink (vmft_daemon_describe (daemon));
   g_autoptr (GVariant) detector = g_variant_lookup_value (status, "detector", G_VARIANT_TYPE_VARDICT);
   g_autoptr (GVariant) input = g_variant_lookup_value (status, "input", G_VARIANT_TYPE_VARDICT);
+  g_autoptr (GVariant) sampler = g_variant_lookup_value (status, "sampler", G_VARIANT_TYPE_VARDICT);
   GVariant *open = vmft_daemon_list_incidents (daemon, &query, NULL);
   g_autoptr (GVariant) incidents = open ? g_variant_ref_sink (open) : NULL;
 
   add_status (metrics, status);
   add_detector (metrics, detector);
+  add_sampler (metrics, sampler);
   add_sources (metrics, input);
   if (incidents != NULL)
     add_incidents (metrics, daemon, incidents);
