@@ -486,6 +486,68 @@ test_xbzrle_without_gain_is_learnt (void)
   g_assert_cmpfloat (after.p_converge, <, 0.5);
 }
 
+/* What was seen in the guest's memory counts until a job has shown more, and nonsense counts nothing. */
+static void
+test_rewrite_share (void)
+{
+  static const double nonsense[] = { 0.0, -1.0, NAN, INFINITY };
+  VmftLoad load = load_of (1024, 600, 170, 256);
+  VmftLink link = lab_link ();
+  VmftEstimate unknown, whole, little, told;
+
+  vmft_estimate_mode (&unknown, &load, &link, VMFT_MODE_XBZRLE);
+  for (guint i = 0; i < G_N_ELEMENTS (nonsense); i++)
+    {
+      load.rewrite_share = nonsense[i];
+      vmft_estimate_mode (&whole, &load, &link, VMFT_MODE_XBZRLE);
+      g_assert_cmpfloat (whole.bytes, ==, unknown.bytes);
+    }
+  load.rewrite_share = 1.0;
+  vmft_estimate_mode (&whole, &load, &link, VMFT_MODE_XBZRLE);
+  g_assert_cmpfloat (whole.p_converge, <, 0.5);
+  load.rewrite_share = 0.02;
+  vmft_estimate_mode (&little, &load, &link, VMFT_MODE_XBZRLE);
+  g_assert_cmpfloat (little.p_converge, >, 0.99);
+  /* 600 MiB, 256 at full price, and next to nothing after that */
+  assert_near (little.bytes, 860 * MIB, 0.03);
+  load.xbzrle_factor = 1.0;
+  vmft_estimate_mode (&told, &load, &link, VMFT_MODE_XBZRLE);
+  g_assert_cmpfloat (told.bytes, ==, whole.bytes);
+}
+
+/* One job that was slow to start says little about a link whose bandwidth is known; many say what it is. */
+static void
+test_operators_bandwidth (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (VmftStore) store = vmft_memory_store_new ();
+  g_autoptr (VmftEstimator) estimator = vmft_estimator_new (store, &error);
+  VmftLoad load = load_of (128, 100, 0, 0);
+  VmftJobOutcome outcome = { .completed = TRUE, .total_s = 5.2, .bytes = 100 * MIB, .iterations = 2 };
+  VmftEstimate estimate;
+  VmftLink link;
+  guint64 id;
+
+  g_assert_cmpfloat (vmft_estimator_slowest_bps (estimator), ==, VMFT_LINK_DEFAULT.bandwidth_bps);
+  vmft_estimator_set_link (estimator, "B", 28.4 * MIB);
+  g_assert_cmpfloat (vmft_estimator_slowest_bps (estimator), ==, 28.4 * MIB);
+  for (guint i = 0; i < 40; i++)
+    {
+      vmft_estimator_get_link (estimator, "B", 0, 1, &link);
+      if (i == 1)
+        assert_near (link.bandwidth_bps, 28.4 * MIB, 0.1);
+      vmft_estimator_estimate (estimator, "B", &load, &link, VMFT_MODE_POSTCOPY, &estimate);
+      g_assert_true (
+          vmft_estimator_begin_job (estimator, NOW, "vm", "B", &load, &link, &estimate, &id, &error));
+      g_assert_true (vmft_estimator_end_job (estimator, NOW, id, &outcome, &error));
+      /* the link is in truth one of 10 MiB/s; sizes differ, or the start could be as slow */
+      outcome.bytes = (i % 2 ? 100 : 300) * MIB;
+      outcome.total_s = 0.35 + outcome.bytes / (10 * MIB);
+    }
+  vmft_estimator_get_link (estimator, "B", 0, 1, &link);
+  assert_near (link.bandwidth_bps, 10 * MIB, 0.05);
+}
+
 static void
 test_bad_outcomes (void)
 {
@@ -540,6 +602,8 @@ main (int argc, char **argv)
   g_test_add_func ("/estimator/stopped-jobs-are-censored", test_stopped_jobs_are_censored);
   g_test_add_func ("/estimator/xbzrle-factor-is-learnt", test_xbzrle_factor_is_learnt);
   g_test_add_func ("/estimator/xbzrle-without-gain-is-learnt", test_xbzrle_without_gain_is_learnt);
+  g_test_add_func ("/estimate/rewrite-share", test_rewrite_share);
+  g_test_add_func ("/estimator/operators-bandwidth", test_operators_bandwidth);
   g_test_add_func ("/estimator/bad-outcomes", test_bad_outcomes);
   return g_test_run ();
 }
