@@ -56,6 +56,8 @@ make_hypervisor (VmftConf *conf, VmftClock *clock)
       vmft_libvirt_hypervisor_new (vmft_conf_get_string (conf, "Libvirt", "uri"), clock);
   g_auto (GStrv) shared = vmft_conf_get_list (conf, "Libvirt", "shared-paths");
 
+  vmft_libvirt_hypervisor_set_read_memory (VMFT_LIBVIRT_HYPERVISOR (hypervisor),
+                                           vmft_conf_get_boolean (conf, "Estimator", "read-memory"));
   vmft_libvirt_hypervisor_set_shared_paths (VMFT_LIBVIRT_HYPERVISOR (hypervisor),
                                             (const char *const *) shared);
   return hypervisor;

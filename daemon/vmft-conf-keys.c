@@ -85,6 +85,8 @@ static const VmftConfKey keys[] = {
     "from one dirty-rate reading of a VM to its next" },
   { "Estimator", "sample-pause", VMFT_CONF_DURATION, "2s", "0..3600",
     "least time between readings of any two VMs" },
+  { "Estimator", "read-memory", VMFT_CONF_BOOLEAN, "true", NULL,
+    "sample guest pages directly where the kernel permits it (CAP_SYS_PTRACE); else through libvirt" },
 
   { "Policy", "modes", VMFT_CONF_STRING, "all", NULL,
     "modes allowed: pre-copy, xbzrle, auto-converge, hybrid, post-copy, or all" },

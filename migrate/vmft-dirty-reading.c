@@ -18,6 +18,7 @@ typedef struct
   VmftClock *clock;
   VmftVm *vm;
   guint period_s;
+  gboolean read_memory;
   gint64 deadline_us; /* monotonic */
   GTask *task;        /* the caller's */
 } Reading;
@@ -49,7 +50,7 @@ static void look_later (Reading *reading, guint delay_ms);
 typedef struct
 {
   char *uuid;
-  int pid;
+  int pid; /* 0: leave it to libvirt */
   guint64 memory_bytes;
   guint period_s;
 } Request;
@@ -138,7 +139,7 @@ new_call (Reading *reading, GAsyncReadyCallback callback)
   Request *request = g_new0 (Request, 1);
 
   request->uuid = g_strdup (reading->vm->uuid);
-  request->pid = reading->vm->qemu_pid;
+  request->pid = reading->read_memory ? reading->vm->qemu_pid : 0;
   request->memory_bytes = reading->vm->memory_bytes;
   request->period_s = reading->period_s;
   g_task_set_task_data (call, request, (GDestroyNotify) request_free);
@@ -217,6 +218,7 @@ vmft_dirty_reading_start (VmftConnection *connection,
                           VmftClock *clock,
                           VmftVm *vm,
                           guint period_s,
+                          gboolean read_memory,
                           GTask *task)
 {
   Reading *reading = g_new0 (Reading, 1);
@@ -226,6 +228,7 @@ vmft_dirty_reading_start (VmftConnection *connection,
   reading->clock = g_object_ref (clock);
   reading->vm = vmft_vm_ref (vm);
   reading->period_s = period_s;
+  reading->read_memory = read_memory;
   reading->task = g_object_ref (task);
   reading->deadline_us = vmft_clock_monotonic_us (clock) + ((gint64) period_s * 1000 + GRACE_MS) * 1000;
   call = new_call (reading, on_begun);

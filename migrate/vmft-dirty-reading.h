@@ -25,6 +25,7 @@ typedef struct
  * vmft_dirty_reading_start:
  * @vm: the running VM
  * @period_s: 1 to 60
+ * @read_memory: whether to look at the pages ourselves
  * @task: returned with a #VmftReading; %VMFT_ERROR_BUSY while the VM migrates, %VMFT_ERROR_TIMEOUT when the
  *   reading never comes
  *
@@ -37,6 +38,7 @@ void vmft_dirty_reading_start (VmftConnection *connection,
                                VmftClock *clock,
                                VmftVm *vm,
                                guint period_s,
+                               gboolean read_memory,
                                GTask *task);
 
 G_END_DECLS

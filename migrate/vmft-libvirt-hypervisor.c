@@ -19,6 +19,7 @@ struct _VmftLibvirtHypervisor
   VmftInventory *inventory;
   GHashTable *jobs; /* uuid -> VmftMigration */
   gboolean announced;
+  gboolean read_memory;
 };
 
 static void hypervisor_iface_init (VmftHypervisorInterface *iface);
@@ -351,7 +352,7 @@ hypervisor_sample_dirty (VmftHypervisor *hypervisor, const char *uuid, guint per
     {
       call = g_task_new (self, NULL, on_reading, g_object_ref (task));
       g_task_set_task_data (call, g_strdup (uuid), g_free);
-      vmft_dirty_reading_start (self->connection, self->clock, vm, period_s, call);
+      vmft_dirty_reading_start (self->connection, self->clock, vm, period_s, self->read_memory, call);
     }
 }
 
@@ -513,6 +514,7 @@ vmft_libvirt_hypervisor_new (const char *uri, VmftClock *clock)
   GObject *target = G_OBJECT (self);
 
   self->clock = g_object_ref (clock);
+  self->read_memory = TRUE;
   self->connection = vmft_connection_new (uri, clock);
   vmft_connection_watch (self->connection, VIR_DOMAIN_EVENT_ID_MIGRATION_ITERATION,
                          VIR_DOMAIN_EVENT_CALLBACK (on_iteration), target);
@@ -524,6 +526,12 @@ vmft_libvirt_hypervisor_new (const char *uri, VmftClock *clock)
   g_signal_connect_object (self->inventory, "vm-changed", G_CALLBACK (on_vm_changed), self, 0);
   g_signal_connect_object (self->inventory, "vm-failed", G_CALLBACK (on_vm_failed), self, 0);
   return VMFT_HYPERVISOR (self);
+}
+
+void
+vmft_libvirt_hypervisor_set_read_memory (VmftLibvirtHypervisor *self, gboolean read_memory)
+{
+  self->read_memory = read_memory;
 }
 
 void

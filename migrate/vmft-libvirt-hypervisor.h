@@ -28,4 +28,10 @@ VmftHypervisor *vmft_libvirt_hypervisor_new (const char *uri, VmftClock *clock);
  */
 void vmft_libvirt_hypervisor_set_shared_paths (VmftLibvirtHypervisor *self, const char *const *paths);
 
+/**
+ * vmft_libvirt_hypervisor_set_read_memory: whether dirty readings look into the memory of the QEMUs themselves where
+ * the kernel permits it (the default), or leave all sampling to libvirt.
+ */
+void vmft_libvirt_hypervisor_set_read_memory (VmftLibvirtHypervisor *self, gboolean read_memory);
+
 G_END_DECLS
