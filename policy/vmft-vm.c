@@ -228,6 +228,9 @@ vmft_vm_to_variant (const VmftVm *vm)
   g_variant_dict_insert (&dict, "running", "b", vm->running);
   g_variant_dict_insert (&dict, "persistent", "b", vm->persistent);
   g_variant_dict_insert (&dict, "kvm", "b", vm->kvm);
+  /* libvirt's calculations that can be believed of it: under TCG dirty-bitmap says 0 and no error */
+  g_variant_dict_insert (&dict, "dirty_rate_modes", "s",
+                         vm->kvm ? "page-sampling,dirty-bitmap" : "page-sampling");
   g_variant_dict_insert (&dict, "qemu_pid", "i", vm->qemu_pid);
   g_variant_dict_insert (&dict, "vcpus", "u", vm->n_vcpus);
   g_variant_dict_insert (&dict, "memory_bytes", "t", vm->memory_bytes);

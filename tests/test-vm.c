@@ -79,6 +79,7 @@ test_record (void)
   g_assert_cmpint (vmft_dict_int64 (record, "memory_bytes", 0), ==, 1 << 30);
   g_assert_cmpstr (vmft_dict_string (record, "blocker"), ==, "a PCI device is passed through");
   g_assert_cmpuint (g_variant_n_children (disks), ==, 2);
+  g_assert_cmpstr (vmft_dict_string (record, "dirty_rate_modes"), ==, "page-sampling");
 }
 
 /* What a forecast is made from: pages that were written, and the disks that have to go along. */
