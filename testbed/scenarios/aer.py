@@ -40,7 +40,7 @@ class Aer(Scenario):
         self.stage("fatal error")
         begin = self.host.recorder.now()
         self.inject(self.random.choice((DATA_LINK_PROTOCOL, MALFORMED_TLP)), 0)
-        return self.host.recorder.wait_for(r"severity=Uncorrected \(Fatal\)", 20, since=begin)
+        return self.host.recorder.wait_for(r"severity=Uncorrected \(Fatal\)", 60, since=begin)
 
     def recover(self):
         pass

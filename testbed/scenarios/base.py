@@ -32,8 +32,12 @@ class Scenario:
         # How far a fault gets that recovers.
         self.reach = self.random.uniform(0.3, 1.0) if self.RECOVERING else 1.0
         self.host = None
-        self.forward = None
+        self.forward = None          # a TCP port of this machine that gets the host's syslog as well
+        self.on_beat = None          # told of each heartbeat's readings
+        self.may_inject = lambda: True  # asked, after ordinary life, until it says so
+        self.on_mark = lambda name, when: None  # told of "ready", "inject", "failure" and "recovered" as they come
         self.marks = {}
+        self.lengths = None  # of ordinary life, the aftermath and the relief, in seconds
         self.stages = []
 
     def prepare(self):
@@ -105,39 +109,53 @@ class Scenario:
         self.stage("recovered")
         return None
 
-    def run(self, image, directory, on_mark=lambda name, when: None):
-        """Boot, live, fail, and write the run to directory. Raises HostError or NoFailure, and writes nothing then.
-        on_mark is told of "ready", "inject", "failure" and "recovered" as they come."""
-        benign_s = self.between(*self.BENIGN_S)
-        aftermath_s, relief_s = self.between(*self.AFTERMATH_S), self.between(*self.RELIEF_S)
+    def mark(self, name, when=None):
+        """Note in the labels when something came to be (now), and tell of it, once."""
+        if name not in self.marks:
+            self.marks[name] = time.time() if when is None else when
+            self.on_mark(name, self.marks[name])
+
+    def live(self):
+        """Ordinary life, then the fault and what comes after it."""
+        benign_s, aftermath_s, relief_s = self.lengths
+        time.sleep(benign_s)
+        if not self.has_fault:
+            return
+        while not self.may_inject():
+            time.sleep(0.2)
+        self.mark("inject")
+        failure = self.fault()
+        if failure is None:
+            self.on_mark("recovered", time.time())
+        else:
+            self.mark("failure", failure)
+        time.sleep(relief_s if failure is None else aftermath_s)
+
+    def run(self, image, directory):
+        """Boot, live, fail, and write the run to directory. Raises HostError or NoFailure, and writes nothing then."""
+        self.lengths = [self.between(*bounds) for bounds in (self.BENIGN_S, self.AFTERMATH_S, self.RELIEF_S)]
         with Host(image, **self.HARDWARE, forward=self.forward) as self.host:
+            self.host.recorder.on_beat = self.on_beat
             self.host.wait_ready()
-            on_mark("ready", time.time())
+            self.on_mark("ready", time.time())
             self.prepare()
             noise = Noise(self.host, random.Random("%s:noise" % self.seed))
             noise.start()
-            time.sleep(benign_s)
-            if self.has_fault:
-                self.marks["inject"] = time.time()
-                on_mark("inject", self.marks["inject"])
-                failure = self.fault()
-                if failure is not None:
-                    self.marks["failure"] = failure
-                on_mark("recovered" if failure is None else "failure", failure or time.time())
-                time.sleep(relief_s if failure is None else aftermath_s)
+            self.live()
             end = time.time()
+            cpu_s = self.host.cpu_seconds()
             noise.stop()
-            lines = [line for line in self.host.recorder.lines() if line[0] <= end]
-            pressure = [beat for beat in self.host.recorder.pressure() if beat[0] <= end]
             if directory:
-                write_run(directory, self.labels(lines, benign_s), lines, pressure)
+                lines = [line for line in self.host.recorder.lines() if line[0] <= end]
+                pressure = [beat for beat in self.host.recorder.pressure() if beat[0] <= end]
+                write_run(directory, self.labels(lines, cpu_s), lines, pressure)
 
     def abandon(self):
         """End the host now, from another thread; run() will fail."""
         if self.host is not None:
             self.host.close()
 
-    def labels(self, lines, benign_s):
+    def labels(self, lines, cpu_s):
         inject, failure = self.marks.get("inject"), self.marks.get("failure")
         return {
             "scenario": self.NAME,
@@ -147,7 +165,8 @@ class Scenario:
             **{name + "_time": format_time(when) for name, when in self.marks.items()},
             "start_time": format_time(self.host.start_time),
             "boot_s": round(self.host.boot_seconds, 2),
-            "benign_s": round(benign_s, 2),
+            "benign_s": round(self.lengths[0], 2),
+            "cpu_s": round(cpu_s, 1),
             "seed": self.seed,
             "stages": self.stages,
             "lines": {

@@ -7,7 +7,7 @@ ext4 gives up and remounts read-only.
 from .base import Scenario
 
 SECTORS = 65536
-TABLE = "dmsetup suspend --noflush --nolockfs vmstore && printf '%s' | dmsetup load vmstore && dmsetup resume vmstore"
+TABLE = "dmsetup suspend --noflush --nolockfs vmstore && printf '%s' | dmsetup load vmstore && dmsetup resume --noudevsync vmstore"
 
 
 class BufferIo(Scenario):
@@ -17,7 +17,7 @@ class BufferIo(Scenario):
         # Behind the journal, which ext4 puts in the middle of a volume this small.
         self.first_bad = self.random.randrange(42000, 48000, 8)
         self.host.run("modprobe loop && modprobe dm_mod && dd if=/dev/zero of=/tmp/store bs=1M count=32 && "
-                      "losetup /dev/loop7 /tmp/store && echo 0 %d linear /dev/loop7 0 | dmsetup create vmstore && "
+                      "losetup /dev/loop7 /tmp/store && echo 0 %d linear /dev/loop7 0 | dmsetup create --noudevsync vmstore && "
                       "dmsetup mknodes && mkfs.ext4 -q /dev/mapper/vmstore && mkdir -p /vm && "
                       "mount -o errors=remount-ro /dev/mapper/vmstore /vm" % SECTORS)
         self.host.start("hostload as qemu-system-x86 write /vm %d" % self.random.randint(60, 200))

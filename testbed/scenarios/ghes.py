@@ -57,7 +57,7 @@ class Ghes(Scenario):
         self.stage("fatal error")
         begin = self.host.recorder.now()
         self.report(FATAL)
-        return self.host.recorder.wait_for("Fatal hardware error|Kernel panic", 20, since=begin)
+        return self.host.recorder.wait_for("Fatal hardware error|Kernel panic", 60, since=begin)
 
     def recover(self):
         pass

@@ -57,11 +57,12 @@ class Hdd(Scenario):
         self.stage("no answer", command_timeout_s=timeout_s)
         failure = time.time()
         self.set_driver(every_nth=1, opts=OPT_NO_ANSWER)
+        self.mark("failure", failure)
         # Error handling resets the disk, its bus and its host before it gives up, which takes about half a minute.
         offline = self.host.recorder.wait_for(r"Device offlined|rejecting I/O to offline device", 90, since=failure)
         if offline is None:
             return None
-        self.marks["offline"] = offline
+        self.mark("offline", offline)
         return failure
 
     def set_driver(self, **values):

@@ -12,4 +12,4 @@ class Hwpoison(Scenario):
     def fail(self):
         begin = self.host.recorder.now()
         self.host.start("hostload as qemu-system-x86 poison")
-        return self.host.recorder.wait_for("Memory failure: ", 20, since=begin)
+        return self.host.recorder.wait_for("Memory failure: ", 60, since=begin)

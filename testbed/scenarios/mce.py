@@ -34,7 +34,7 @@ class MachineChecks(Scenario):
         self.stage("uncorrected error")
         begin = self.host.recorder.now()
         self.raise_check(self.FATAL, 5, self.page + 0x40)
-        return self.host.recorder.wait_for("Fatal machine check|Kernel panic", 20, since=begin)
+        return self.host.recorder.wait_for("Fatal machine check|Kernel panic", 60, since=begin)
 
     def recover(self):
         pass

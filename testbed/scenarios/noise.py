@@ -27,7 +27,7 @@ class Noise(threading.Thread):
         acts = (self.mount_image, self.mount_image, self.plug_usb, self.flap_nic, self.guest_nic, self.guest_nic,
                 self.veth_pair, self.dummy_nic, self.vlan, self.swap, self.renew_lease, self.rotate_log, self.crash,
                 self.remount, self.sniff, self.log_in, self.cron_job, self.restart_service, self.install_package,
-                self.plug_usb_disk)
+                self.plug_usb_disk, self.timer_job, self.timer_job, self.backup_job, self.reload_systemd)
         try:
             self.host.run("modprobe loop; modprobe tun; modprobe zram; ip link add virbr0 type bridge && "
                           "ip link set virbr0 up && dd if=/dev/zero of=/tmp/image bs=1M count=0 seek=24 && "
@@ -89,7 +89,7 @@ class Noise(threading.Thread):
         self.host.start("udhcpc -i eth0 -n -q -S -t 2 -s /bin/true")
 
     def rotate_log(self):
-        self.host.run("kill -HUP $(cat /run/rsyslogd.pid)")
+        self.host.start("logrotate -f /etc/logrotate.conf")
 
     def crash(self):
         if self.count % 9 == 0:
@@ -108,15 +108,22 @@ class Noise(threading.Thread):
                       % (self.count, self.count % 3))
 
     def restart_service(self):
-        service = self.random.choice(("cron", "/usr/sbin/sshd", "rsyslogd"))
-        if service == "rsyslogd":
-            self.host.run("kill -HUP $(cat /run/rsyslogd.pid)")
-        else:
-            name = service.rsplit("/", 1)[-1]
-            self.host.run("kill $(cat /run/%sd.pid /run/%s.pid 2>/dev/null); sleep 0.3; %s" % (name, name, service))
+        service = self.random.choice(("cron", "ssh", "rsyslog", "systemd-timesyncd", "systemd-logind", "systemd-udevd"))
+        self.host.start("systemctl restart " + service)
+
+    def timer_job(self):
+        # What a timer starts once a day, as it would.
+        self.host.start("systemctl start " + self.random.choice(("logrotate", "systemd-tmpfiles-clean")))
+
+    def backup_job(self):
+        self.host.start("systemd-run --collect --unit=backup-%d tar -cf /dev/null /etc" % self.count)
+
+    def reload_systemd(self):
+        self.host.start("systemctl daemon-reload")
 
     def install_package(self):
-        self.host.start("dpkg -i --force-all /root/host-tools.deb")
+        # By its path: busybox's shell has a dpkg of its own, which logs nothing.
+        self.host.start("/usr/bin/dpkg -i --force-all /root/host-tools.deb")
 
     def plug_usb_disk(self):
         device = "stick%d" % self.count

@@ -30,7 +30,7 @@ class Oom(Scenario):
             self.wait(length_s)
 
     def fail(self):
-        return self.host.recorder.wait_for("Out of memory: Killed process", 180, since=self.marks["inject"])
+        return self.host.recorder.wait_for("Out of memory: Killed process", 600, since=self.marks["inject"])
 
     def recover(self):
         self.host.run("killall qemu-grow", timeout=120)

@@ -19,9 +19,9 @@ class ThinPool(Scenario):
             "modprobe loop && modprobe dm_thin_pool && dd if=/dev/zero of=/tmp/meta bs=1M count=4 && "
             "dd if=/dev/zero of=/tmp/data bs=1M count=%d && losetup /dev/loop6 /tmp/meta && "
             "losetup /dev/loop7 /tmp/data && "
-            "dmsetup create pool --table '0 %d thin-pool /dev/loop6 /dev/loop7 %d %d 1 error_if_no_space' && "
+            "dmsetup create --noudevsync pool --table '0 %d thin-pool /dev/loop6 /dev/loop7 %d %d 1 error_if_no_space' && "
             "dmsetup message pool 0 'create_thin 0' && dmsetup mknodes && "
-            "dmsetup create thin --table '0 %d thin /dev/mapper/pool 0' && dmsetup mknodes"
+            "dmsetup create --noudevsync thin --table '0 %d thin /dev/mapper/pool 0' && dmsetup mknodes"
             % (pool_sectors // 2048, pool_sectors, CHUNK_SECTORS, low_water, 4 * pool_sectors))
         self.host.run("mkfs.ext4 -q -E nodiscard /dev/mapper/thin && mkdir -p /vm && "
                       "mount -o errors=remount-ro /dev/mapper/thin /vm")
@@ -33,4 +33,4 @@ class ThinPool(Scenario):
                         "sleep %.2f; done" % pause_s)
 
     def fail(self):
-        return self.host.recorder.wait_for("out-of-data-space", 150, since=self.marks["inject"])
+        return self.host.recorder.wait_for("out-of-data-space", 400, since=self.marks["inject"])

@@ -16,7 +16,7 @@ from .recorder import Recorder
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 KERNEL_ARGUMENTS = ("console=ttyS0 loglevel=7 printk.devkmsg=on mitigations=off nmi_watchdog=0 no_timer_check "
-                    "panic=0 psi=1")
+                    "panic=0 psi=1 net.ifnames=0 systemd.show_status=0")
 PR_SET_PDEATHSIG = 1
 
 
@@ -82,7 +82,7 @@ class Monitor:
 class Host:
     """A running stand-in host. Use it as a context manager: leaving ends QEMU and removes its sockets."""
 
-    def __init__(self, image, cpu="qemu64", memory_mib=448, disks=None, acpi_table=None, kernel_arguments="",
+    def __init__(self, image, cpu="qemu64", memory_mib=512, disks=None, acpi_table=None, kernel_arguments="",
                  forward=None):
         """disks: {"nvme" or "sata": MiB}, then in self.disks; acpi_table: (signature, bytes); forward: a TCP port of
         this machine that gets the host's syslog as well."""
@@ -119,7 +119,7 @@ class Host:
         return [
             "qemu-system-x86_64", "-machine", "q35,accel=tcg", "-cpu", cpu, "-smp", "1", "-m", str(memory_mib),
             "-nodefaults", "-display", "none", "-no-reboot",
-            "-kernel", image + "/vmlinux", "-initrd", image + "/initrd.gz",
+            "-kernel", image + "/vmlinux", "-initrd", image + "/initrd",
             "-append", "%s vmft.log_port=%d %s" % (KERNEL_ARGUMENTS, self.recorder.port, kernel_arguments),
             "-chardev", socket_of % ("console", "console"), "-serial", "chardev:console",
             "-device", "virtio-serial-pci", "-chardev", socket_of % ("control", "control"),
@@ -201,7 +201,7 @@ class Host:
                     raise HostError("%s: not within %d s" % (what, timeout))
                 self.recorder.arrival.wait(min(left, 0.5))
 
-    def wait_ready(self, timeout=90):
+    def wait_ready(self, timeout=180):
         self._wait(lambda: self.ready_time is not None, timeout, "boot")
 
     def start(self, command):
@@ -212,7 +212,7 @@ class Host:
         self.control.sendall(("%s %s\n" % (number, command)).encode())
         return number
 
-    def run(self, command, timeout=60):
+    def run(self, command, timeout=150):
         """Run a shell command inside, wait for it, raise if it fails; returns the end of what it said."""
         number = self.start(command)
         self._wait(lambda: number in self.results, timeout, command)
@@ -225,6 +225,12 @@ class Host:
     def boot_seconds(self):
         """How long it took, by our clock or the kernel's, whichever says more: the latter jumps when QEMU is slow."""
         return max(self.ready_time - self.start_time, self.ready_uptime) if self.ready_time else None
+
+    def cpu_seconds(self):
+        """Processor time of this machine that the host has taken so far."""
+        with open("/proc/%d/stat" % self.process.pid, encoding="ascii") as file:
+            fields = file.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def close(self):
         if self.process is not None:

@@ -11,22 +11,40 @@ import time
 
 RFC5424 = re.compile(r"<(\d+)>1 \S+ \S+ (\S+) (\S+) \S+ (?:-|\[.*?\]) ?(.*)")
 UPTIME = re.compile(r"\[ *(\d+\.\d+)\] ?(.*)")
+# What systemd says before there is a journal goes through the kernel's buffer, and is not the kernel's.
+SYSTEMD = re.compile(r"\[ *\d+\.\d+\] (systemd(?:-[a-z]+)?\[\d+\]): (.*)")
 # Lines in which the machinery of injection names itself; a failing disk does not announce who breaks it.
 INJECTION = re.compile(r"scsi_debug:|  dev_size_mb=|aer_inject|Injecting memory failure|mce: \[Hardware Error\]: Fake")
 HOST_NAME = "host01"
 
 
+def split_beat(text):
+    """A heartbeat's "UPTIME /proc/pressure/memory:some avg10=... /proc/meminfo:MemTotal: 1 kB ..." as the lines of each
+    file it tells of."""
+    files = {}
+    for word in text.split()[1:]:
+        if word.startswith("/proc/"):
+            path, _, first = word.partition(":")
+            files.setdefault(path, []).append(first)
+        elif files:
+            files[path][-1] += " " + word
+    return files
+
+
 def parse_pressure(text):
-    """A heartbeat's "UPTIME memory some avg10=0.00 ... total=0 full ... io some ..." as a dictionary."""
-    found, resource, kind = {}, None, None
-    for word in text.split():
-        name, equals, value = word.partition("=")
-        if name in ("memory", "io", "cpu"):
-            resource = found.setdefault(name, {})
-        elif name in ("some", "full") and resource is not None:
-            kind = resource.setdefault(name, {})
-        elif equals and kind is not None and name in ("avg10", "total"):
-            kind[name] = float(value) if name == "avg10" else int(value)
+    """The same as {"memory": {"some": {"avg10": share, "total": microseconds}, "full": ...}, "io":, "cpu":,
+    "meminfo": {"MemAvailable": KiB, ...}}"""
+    found = {}
+    for path, lines in split_beat(text).items():
+        name = path.rsplit("/", 1)[1]
+        part = found.setdefault(name, {})
+        for line in lines:
+            first, *values = line.split()
+            if name == "meminfo":
+                part[first.rstrip(":")] = int(values[0])
+            else:
+                pairs = dict(value.split("=") for value in values)
+                part[first] = {"avg10": float(pairs["avg10"]), "total": int(pairs["total"])}
     return found
 
 
@@ -37,7 +55,8 @@ class Recorder:
         self.arrival = threading.Condition()
         self.syslog = []      # (arrival, tag, message)
         self.console = []     # (arrival, text)
-        self.beats = []       # (arrival, pressure)
+        self.beats = []       # (arrival, readings)
+        self.on_beat = None   # told of the readings of each as it comes
         self.boot_wall = None  # wall time at which the kernel's clock was 0
         self.server = socket.create_server(("127.0.0.1", 0))
         threading.Thread(target=self._accept, daemon=True).start()
@@ -81,9 +100,11 @@ class Recorder:
             self.console.append((time.time(), line))
             self.arrival.notify_all()
 
-    def add_beat(self, pressure):
+    def add_beat(self, readings):
+        if self.on_beat:
+            self.on_beat(readings)
         with self.arrival:
-            self.beats.append((time.time(), pressure))
+            self.beats.append((time.time(), readings))
             self.arrival.notify_all()
 
     def wait_silence(self, gap_s, timeout):
@@ -121,10 +142,16 @@ class Recorder:
                 self.arrival.wait(min(left, 0.5))
 
     def pressure(self):
-        """(seconds, {"memory": {"some": {"avg10": share, "total": microseconds}, "full": ...}, "io":, "cpu":})"""
+        """(seconds, what parse_pressure() makes of a heartbeat) of all of them"""
         with self.arrival:
             beats = list(self.beats)
-        return [(when, parse_pressure(text)) for when, text in beats]
+        rows = []
+        for when, text in beats:
+            try:
+                rows.append((when, parse_pressure(text)))
+            except (KeyError, IndexError, ValueError):
+                pass  # a last word, cut off
+        return rows
 
     def lines(self):
         """(seconds, "HOST TAG: MESSAGE") of everything, in order."""
@@ -141,7 +168,9 @@ class Recorder:
         for when, text in console:
             match = UPTIME.match(text)
             if match and (float(match[1]), match[2].strip()) not in known:
-                rows.append((self._kernel_time(when, float(match[1])), "kernel", text))
+                systemd = SYSTEMD.match(text)
+                tag, message = systemd.groups() if systemd else ("kernel", text)
+                rows.append((self._kernel_time(when, float(match[1])), tag, message))
         rows.sort(key=lambda row: row[0])
         return [(when, "%s %s: %s" % (HOST_NAME, tag, message))
                 for when, tag, message in rows if not INJECTION.search(message)]

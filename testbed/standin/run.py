@@ -5,7 +5,8 @@ log.txt         "TIME HOST TAG: MSG" a line
 labels.json     what was done to it, and when: scenario, recovering, inject_time, failure_time (null where nothing
                 fails), start_time, boot_s, seed, stages
 pressure.jsonl  /proc/pressure once a second, an object a line: "time", then "memory", "io" and "cpu", each with "some"
-                and "full" (not for cpu), of "avg10" (per cent) and "total" (microseconds stalled since the boot)
+                and "full", of "avg10" (per cent) and "total" (microseconds stalled since the boot), and "meminfo":
+                some of /proc/meminfo, in KiB
 """
 import json
 import os

@@ -17,7 +17,7 @@ sys.path.insert(0, os.path.join(ROOT, "testbed"))
 from scenarios import load_scenarios  # noqa: E402
 from scenarios.base import NoFailure  # noqa: E402
 from standin.nbd import NbdDisk  # noqa: E402
-from standin.recorder import INJECTION, Recorder, parse_pressure  # noqa: E402
+from standin.recorder import INJECTION, Recorder, parse_pressure, split_beat  # noqa: E402
 from standin.run import Run, RunError, format_time, parse_time, write_run  # noqa: E402
 
 RECORDED = os.path.join(ROOT, "testbed", "recorded")
@@ -76,23 +76,30 @@ class TestRecorder(unittest.TestCase):
         self.send(b"<6>1 2026-01-01T00:00:00+00:00 host01 kernel - - - [    2.500000] one")
         self.recorder.add_console("[    2.500000] one")
         self.recorder.add_console("[    9.000000] the last words")
+        self.recorder.add_console("[    9.500000] systemd[1]: Reached target sysinit.target")
         self.recorder.add_console("not a kernel line")
         self.assertEqual([text for _, text in self.recorder.lines()],
-                         ["host01 kernel: [    2.500000] one", "host01 kernel: [    9.000000] the last words"])
+                         ["host01 kernel: [    2.500000] one", "host01 kernel: [    9.000000] the last words",
+                          "host01 systemd[1]: Reached target sysinit.target"])
 
     def test_injection_is_not_recorded(self):
         self.recorder.add_console("[    1.0] scsi_debug:every_nth_store: every_nth needs statistics=1, set it")
         self.assertEqual(self.recorder.lines(), [])
 
     def test_pressure(self):
-        text = ("3.5 memory some avg10=1.25 avg60=0.00 avg300=0.00 total=77 "
-                "full avg10=0.00 avg60=0.00 avg300=0.00 total=5 "
-                "io some avg10=0.00 avg60=0.00 avg300=0.00 total=1 full avg10=0.00 avg60=0.00 avg300=0.00 total=0 "
-                "cpu some avg10=9.00 avg60=0.00 avg300=0.00 total=12 ")
+        text = ("3.5 /proc/pressure/memory:some avg10=1.25 avg60=0.00 avg300=0.00 total=77 "
+                "/proc/pressure/memory:full avg10=0.00 avg60=0.00 avg300=0.00 total=5 "
+                "/proc/pressure/cpu:some avg10=9.00 avg60=0.00 avg300=0.00 total=12 "
+                "/proc/meminfo:MemAvailable: 4711 kB /proc/meminfo:SwapFree: 12 kB")
         pressure = parse_pressure(text)
         self.assertEqual(pressure["memory"], {"some": {"avg10": 1.25, "total": 77}, "full": {"avg10": 0.0, "total": 5}})
         self.assertEqual(pressure["cpu"], {"some": {"avg10": 9.0, "total": 12}})
+        self.assertEqual(pressure["meminfo"], {"MemAvailable": 4711, "SwapFree": 12})
         self.assertEqual(parse_pressure("3.5 "), {})
+        self.assertEqual(split_beat(text)["/proc/meminfo"], ["MemAvailable: 4711 kB", "SwapFree: 12 kB"])
+        self.recorder.add_beat(text)
+        self.recorder.add_beat("4.5 /proc/pressure/memory:some avg10=1.2")
+        self.assertEqual([values for _, values in self.recorder.pressure()], [pressure])
 
     def test_wait_silence(self):
         self.recorder.add_beat("1 ")
