@@ -1,25 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What the demo reads out of vmft's JSON: lead times for import, conditions to wait for, and the timeline."""
+"""What the demo reads out of vmft's JSON: conditions to wait for, and the timeline."""
 import argparse
 import json
 import sys
 import time
 
 MIB = 1024 * 1024
-
-
-def leads(args):
-    """vmft-eval's runs -> records for `vmftctl leads import`"""
-    with open(args.runs, encoding="utf-8") as f:
-        runs = json.load(f)["runs"]
-    records = [
-        {"class": run["class"], "lead_s": run["lead_s"], "censored": False, "origin": "testbed"}
-        for run in runs
-        if run["lead_s"] is not None and run["lead_s"] > 0
-    ]
-    json.dump(records, sys.stdout, indent=1)
-    return 0 if len(records) >= 8 else 1
 
 
 def rows(text):
@@ -38,6 +25,12 @@ def sampled(args):
 
 def count(_args):
     print(len(rows(sys.stdin.read())))
+    return 0
+
+
+def incident(_args):
+    """which incident a plan is for"""
+    print(rows(sys.stdin.read())[-1]["incident_id"])
     return 0
 
 
@@ -143,21 +136,19 @@ def show(args):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
-    verb = verbs.add_parser("leads")
-    verb.add_argument("runs")
-    verb.set_defaults(func=leads)
     verb = verbs.add_parser("sampled")
     verb.add_argument("n", type=int)
     verb.set_defaults(func=sampled)
     verb = verbs.add_parser("count")
     verb.add_argument("what")
     verb.set_defaults(func=count)
+    verb = verbs.add_parser("incident")
+    verb.set_defaults(func=incident)
     verb = verbs.add_parser("ended")
     verb.add_argument("n", type=int)
     verb.set_defaults(func=ended)
     verb = verbs.add_parser("show")
     verb.add_argument("story")
-    verb.add_argument("--marks")
     verb.add_argument("--expect-failure", type=float, required=True)
     verb.add_argument("--arrived", type=float, required=True)
     verb.add_argument("--guests", nargs="+", required=True)
