@@ -42,7 +42,7 @@ class DyingDisk(Scenario):
         self.stage("dead")
         self.disk.dead = True
         dead = time.time()
-        noticed = self.host.recorder.wait_for(GIVING_UP + "|Disabling device|I/O error", 60, since=dead)
+        noticed = self.host.recorder.wait_for(GIVING_UP + "|Disabling device|I/O error", 200, since=dead)
         earlier = self.host.recorder.seen(GIVING_UP, since=self.marks["inject"])
         if noticed is None and earlier is None:
             return None

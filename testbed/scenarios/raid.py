@@ -34,7 +34,7 @@ class Raid(Scenario):
         self.stage("second disk dead")
         dead = time.time()
         self.host.disks["sata"].dead = True
-        noticed = self.host.recorder.wait_for("I/O error|Remounting filesystem read-only", 60, since=dead)
+        noticed = self.host.recorder.wait_for("I/O error|Remounting filesystem read-only", 200, since=dead)
         return dead if noticed else None
 
     def recover(self):
