@@ -155,6 +155,7 @@ VmftExit vmft_verb_migrate (VmftCli *cli, int argc, char **argv);
 VmftExit vmft_verb_mode (VmftCli *cli, int argc, char **argv);
 VmftExit vmft_verb_plan (VmftCli *cli, int argc, char **argv);
 VmftExit vmft_verb_policy (VmftCli *cli, int argc, char **argv);
+VmftExit vmft_verb_record (VmftCli *cli, int argc, char **argv);
 VmftExit vmft_verb_reload (VmftCli *cli, int argc, char **argv);
 VmftExit vmft_verb_show (VmftCli *cli, int argc, char **argv);
 VmftExit vmft_verb_status (VmftCli *cli, int argc, char **argv);

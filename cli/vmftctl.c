@@ -25,6 +25,7 @@ static const VmftVerb verbs[] = {
   { "history", "", "List migrations, running and past", vmft_verb_history },
   { "abort", "ID", "End a running migration; the VM stays", vmft_verb_abort },
   { "leads", "[import FILE|export]", "Show, import or export lead times", vmft_verb_leads },
+  { "record", "[ID]", "List or fetch what was recorded around incidents", vmft_verb_record },
   { "mode", "[observe|advise|act]", "Show or set how far vmftd may go by itself", vmft_verb_mode },
   { "inhibit", "", "Hold all plans back for a while", vmft_verb_inhibit },
   { "reload", "", "Make the daemon read its configuration again", vmft_verb_reload },

@@ -66,6 +66,16 @@ static const VmftConfKey keys[] = {
     "masks instead of the default ones: a file with a name and a PCRE2 pattern a line" },
   { "Detector", "families", VMFT_CONF_PATH, "", NULL, "fault-family table; empty for the installed one" },
 
+  { "Record", "enabled", VMFT_CONF_BOOLEAN, "false", NULL,
+    "keep every log line from some time before an incident until after the failure, in runs under the state "
+    "directory, for vmftctl record; nothing is redacted" },
+  { "Record", "context", VMFT_CONF_DURATION, "10min", "0..86400",
+    "how much of what was said before the first alarm belongs to a run; 4 MiB at most" },
+  { "Record", "aftermath", VMFT_CONF_DURATION, "1min", "0..86400",
+    "a run goes on for so long after its failure" },
+  { "Record", "max-size", VMFT_CONF_BYTES, "64M", NULL, "of one run; what comes later is counted only" },
+  { "Record", "max-runs", VMFT_CONF_INTEGER, "20", "1..10000", "the oldest make room for new ones" },
+
   { "Inference", "provider", VMFT_CONF_CHOICE, "kernel-model", "kernel-model|llm|none",
     "who is asked whether a template announces a fault" },
   { "Inference", "url", VMFT_CONF_STRING, "", NULL,

@@ -7,6 +7,7 @@
 #include "vmft-history.h"
 #include "vmft-inquiry.h"
 #include "vmft-pipeline.h"
+#include "vmft-recorder.h"
 #include "vmft-sampler.h"
 
 struct _VmftDaemon
@@ -30,6 +31,7 @@ struct _VmftDaemon
   VmftInquiry *inquiry;
   VmftSampler *sampler;
   VmftHistory *history;
+  VmftRecorder *recorder; /* (nullable): nothing is recorded */
 
   VmftOperation operation;
   VmftTime started_us;

@@ -33,7 +33,11 @@ on_alarm (GVariant *record, gpointer user_data)
 static void
 on_judged (const VmftLine *line, const char *source, const VmftVerdict *verdict, gpointer user_data)
 {
-  vmft_inquiry_note (((VmftDaemon *) user_data)->inquiry, line, source, verdict);
+  VmftDaemon *self = user_data;
+
+  vmft_inquiry_note (self->inquiry, line, source, verdict);
+  if (self->recorder != NULL)
+    vmft_recorder_note_line (self->recorder, line);
 }
 
 static const char *
@@ -67,6 +71,8 @@ on_incident (guint64 incident_id, gint64 evidence_us, gpointer user_data)
   if (incident == NULL)
     return;
   vmft_history_note_incident (self->history, incident);
+  if (self->recorder != NULL)
+    vmft_recorder_note_incident (self->recorder, incident);
   if (incident->state == VMFT_INCIDENT_CLEARED)
     call_off (self, incident_id);
   if (incident->n_alarms <= 1 || incident->state == VMFT_INCIDENT_CLEARED)
@@ -170,6 +176,12 @@ on_vm_failed (VmftHypervisor *hypervisor, const char *uuid, const char *reason, 
   g_message ("VM %s failed: %s", uuid, reason);
   vmft_history_note_vm_failed (self->history, vm, vmft_clock_real_us (self->clock));
   think_again_soon (self);
+}
+
+static void
+on_failed (const VmftIncident *incident, VmftTime when_us, gpointer user_data)
+{
+  vmft_recorder_note_failure (((VmftDaemon *) user_data)->recorder, incident->id, when_us);
 }
 
 /* "/sys/…" and "/proc/…" where the configuration says they are */
@@ -428,6 +440,26 @@ check_modes (VmftDaemon *self, GError **error)
   return FALSE;
 }
 
+static void
+make_recorder (VmftDaemon *self)
+{
+  g_autofree char *directory =
+      g_build_filename (vmft_conf_get_string (self->conf, "Daemon", "state-directory"), "runs", NULL);
+  VmftRecorderConfig config = {
+    .directory = directory,
+    .proc = vmft_conf_get_string (self->conf, "Daemon", "proc"),
+    .context_s = vmft_conf_get_double (self->conf, "Record", "context"),
+    .aftermath_s = vmft_conf_get_double (self->conf, "Record", "aftermath"),
+    .max_bytes = vmft_conf_get_uint (self->conf, "Record", "max-size"),
+    .max_runs = (guint) vmft_conf_get_uint (self->conf, "Record", "max-runs"),
+  };
+
+  if (!vmft_conf_get_boolean (self->conf, "Record", "enabled"))
+    return;
+  self->recorder = vmft_recorder_new (self->clock, &config);
+  vmft_history_set_failed_func (self->history, on_failed, self);
+}
+
 static gboolean
 make_models (VmftDaemon *self, GError **error)
 {
@@ -473,6 +505,7 @@ make_parts (VmftDaemon *self)
   self->executor = vmft_executor_new (&parts, self->store, self->planner, &executor_events, self);
   vmft_decisions_set_executor (self->decisions, self->executor);
   self->history = vmft_history_new (self->clock, self->store, self->detector, self->leads, self->facts);
+  make_recorder (self);
   self->pipeline = vmft_pipeline_new (self->clock, self->store, self->detector, &pipeline_events, self);
   self->sampler = vmft_sampler_new (self->clock, self->hypervisor, self->estimator,
                                     vmft_conf_get_double (self->conf, "Estimator", "sample-interval"),
@@ -520,6 +553,8 @@ vmft_daemon_start (VmftDaemon *self)
   vmft_sampler_start (self->sampler);
   self->review_id = vmft_clock_add_timer (self->clock, REVIEW_MS, on_review, self, NULL);
   vmft_hypervisor_start (self->hypervisor);
+  if (self->recorder != NULL)
+    vmft_recorder_start (self->recorder, self->detector);
   vmft_pipeline_start (self->pipeline);
 }
 
@@ -537,6 +572,7 @@ vmft_daemon_finalize (GObject *object)
   g_clear_pointer (&self->executor, vmft_executor_free);
   g_clear_pointer (&self->decisions, vmft_decisions_free);
   g_clear_pointer (&self->history, vmft_history_free);
+  g_clear_pointer (&self->recorder, vmft_recorder_free);
   g_clear_pointer (&self->planner, vmft_planner_free);
   g_clear_pointer (&self->guards, vmft_guards_free);
   g_clear_pointer (&self->facts, vmft_facts_free);

@@ -175,6 +175,22 @@ GVariant *vmft_daemon_list_incidents (VmftDaemon *self, const VmftQuery *query, 
 GVariant *vmft_daemon_list_plans (VmftDaemon *self, const VmftQuery *query, GError **error);
 GVariant *vmft_daemon_list_migrations (VmftDaemon *self, const VmftQuery *query, GError **error);
 
+/**
+ * vmft_daemon_list_runs: Returns: (transfer floating): `aa{sv}`: what has been recorded, newest first.
+ * @error: %VMFT_ERROR_REFUSED: nothing is, see [Record] in vmftd.conf(5)
+ */
+GVariant *vmft_daemon_list_runs (VmftDaemon *self, GError **error);
+
+/** vmft_daemon_read_run: Returns: (transfer full): see vmft_recorder_read(). */
+GBytes *vmft_daemon_read_run (VmftDaemon *self,
+                              guint64 incident,
+                              const char *file,
+                              guint64 offset,
+                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/** vmft_daemon_sync_runs: waits until all that was recorded so far can be read. */
+void vmft_daemon_sync_runs (VmftDaemon *self);
+
 /** vmft_daemon_list_answers: Returns: (transfer floating): `aa{sv}`: what log inference said, newest first. */
 GVariant *vmft_daemon_list_answers (VmftDaemon *self, const VmftQuery *query, GError **error);
 

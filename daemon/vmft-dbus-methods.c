@@ -198,6 +198,24 @@ overrule_answer (const VmftDbusContext *context, GVariant *arguments, GVariant *
 }
 
 static GVariant *
+list_runs (const VmftDbusContext *context, GVariant *arguments, GVariant *options, GError **error)
+{
+  return tuple (vmft_daemon_list_runs (context->daemon, error));
+}
+
+static GVariant *
+read_run (const VmftDbusContext *context, GVariant *arguments, GVariant *options, GError **error)
+{
+  const char *file = NULL;
+  guint64 incident = 0, offset = 0;
+  g_autoptr (GBytes) data = NULL;
+
+  g_variant_get (arguments, "(t&st@a{sv})", &incident, &file, &offset, NULL);
+  data = vmft_daemon_read_run (context->daemon, incident, file, offset, error);
+  return data ? tuple (g_variant_new_from_bytes (G_VARIANT_TYPE_BYTESTRING, data, TRUE)) : NULL;
+}
+
+static GVariant *
 set_operation (const VmftDbusContext *context, GVariant *arguments, GVariant *options, GError **error)
 {
   const char *text = NULL;
@@ -311,6 +329,8 @@ static const VmftDbusMethod methods[] = {
   { MANAGER, "ForgetAnswer", VMFT_ACTION_CONFIGURE, "", forget_answer },
   { MANAGER, "OverruleAnswer", VMFT_ACTION_CONFIGURE, "reason:s", overrule_answer },
   { MANAGER, "SetPolicy", VMFT_ACTION_CONFIGURE, VMFT_VM_POLICY_CHANGES, NULL, set_policy },
+  { MANAGER, "ListRuns", NULL, "", list_runs },
+  { MANAGER, "ReadRun", VMFT_ACTION_CONFIGURE, "", read_run },
   { MANAGER, "SetOperation", VMFT_ACTION_CONFIGURE, "", set_operation },
   { MANAGER, "Inhibit", VMFT_ACTION_CONFIGURE, "", inhibit },
   { MANAGER, "Reload", VMFT_ACTION_CONFIGURE, "", reload },

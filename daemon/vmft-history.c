@@ -8,6 +8,8 @@ struct _VmftHistory
   VmftDetector *detector;
   VmftLeadModel *leads;
   VmftFacts *facts;
+  VmftHistoryFunc failed; /* (nullable) */
+  gpointer failed_data;
 };
 
 VmftHistory *
@@ -35,6 +37,13 @@ vmft_history_free (VmftHistory *self)
   g_object_unref (self->store);
   g_object_unref (self->clock);
   g_free (self);
+}
+
+void
+vmft_history_set_failed_func (VmftHistory *self, VmftHistoryFunc func, gpointer user_data)
+{
+  self->failed = func;
+  self->failed_data = user_data;
 }
 
 static gboolean
@@ -70,6 +79,8 @@ note_end (VmftHistory *self, const VmftIncident *incident, VmftTime end_us, gboo
 
   if (incident->benign || incident->drill || incident->backlog)
     return;
+  if (!censored && self->failed != NULL)
+    self->failed (incident, end_us, self->failed_data);
   if (!keep_lead (self, incident, end_us, censored, &error))
     g_warning ("the lead time of incident %" G_GUINT64_FORMAT " is not being kept: %s", incident->id,
                error->message);

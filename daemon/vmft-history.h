@@ -23,6 +23,12 @@ VmftHistory *vmft_history_new (VmftClock *clock,
 void vmft_history_free (VmftHistory *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VmftHistory, vmft_history_free)
 
+/** VmftHistoryFunc: what @incident announced came at @when_us. */
+typedef void (*VmftHistoryFunc) (const VmftIncident *incident, VmftTime when_us, gpointer user_data);
+
+/** vmft_history_set_failed_func: @func: told of every failure, before it is kept. */
+void vmft_history_set_failed_func (VmftHistory *self, VmftHistoryFunc func, gpointer user_data);
+
 /** vmft_history_note_incident: a cleared incident, unless benign or a drill, was watched for so long without a failure. */
 void vmft_history_note_incident (VmftHistory *self, const VmftIncident *incident);
 

@@ -78,6 +78,8 @@ families=$VMFT_SOURCE_ROOT/data/fault-families.conf
 uri=test:///default
 [Destination hostB]
 uri=test:///default
+[Record]
+enabled=true
 EOF
 export DBUS_SYSTEM_BUS_ADDRESS=unix:path=$DIR/bus
 
@@ -184,6 +186,31 @@ expect 0 'Inhibited: .*new disks' status
 expect 0 '' inhibit --end
 expect 0 '' acknowledge 1 --clear
 eventually '^ 1 +cleared' incidents
+
+echo "- what was recorded of it"
+cat >"$DIR/upload" <<'EOF'
+#!/bin/sh
+# upload STATUS WHERE RUN: keeps the run, or says that it does not
+[ "$1" = 0 ] || { echo "store is full"; exit "$1"; }
+cp -r "$3" "$2" && grep -q '"incident" : 1' # of the labels, on standard input
+EOF
+chmod +x "$DIR/upload"
+eventually '^ 1 +cleared +disk +block sda' record
+json 'v[0]["incident"] == 1 and v[0]["state"] == "cleared" and v[0]["failure_time"] is None' record
+run=$DIR/runs/$(uname -n)-1
+expect 2 'say which incident, or --all' record --output "$DIR/runs"
+expect 2 'output DIR is missing' record 1
+expect 4 'no run of incident 2' record 2 --output "$DIR/runs"
+expect 1 'not now, try again later: store is full' record --all --output "$DIR/runs" --upload-command "$DIR/upload 75"
+expect 1 'upload 1: store is full' record 1 --output "$DIR/runs" --upload-command "$DIR/upload 1"
+expect 1 'No such file' record 1 --output "$DIR/runs" --upload-command "$DIR/nothing; touch $DIR/shell"
+expect 1 '' record 1 --output "$DIR/runs" --upload-command "sleep 60" --timeout 0.1
+[[ ! -e $DIR/shell && -z $(ls -A "$DIR/runs") ]] || fail "a run that could not be kept is there: $(ls "$DIR/runs")"
+expect 0 "^$run\$" record --all --output "$DIR/runs" --upload-command "$DIR/upload 0 $DIR/kept"
+grep -q "critical medium error, dev sda, sector 4096" "$DIR/kept/log.txt" || fail "the log is not in the run"
+cmp -s "$DIR/kept/labels.json" "$run/labels.json" || fail "what was uploaded is not what is kept"
+[[ $(stat -c %a "$run/log.txt") == 600 ]] || fail "others can read the log"
+json 'v == []' record --all --output "$DIR/runs"
 json 'v == []' incidents --open
 expect 4 'no incident 99' acknowledge 99
 expect 4 'no domain|not found|nobody' migrate nobody
