@@ -134,7 +134,8 @@ class Scenario:
     def run(self, image, directory):
         """Boot, live, fail, and write the run to directory. Raises HostError or NoFailure, and writes nothing then."""
         self.lengths = [self.between(*bounds) for bounds in (self.BENIGN_S, self.AFTERMATH_S, self.RELIEF_S)]
-        with Host(image, **self.HARDWARE, forward=self.forward) as self.host:
+        self.host = Host(image, **self.HARDWARE, forward=self.forward)
+        with self.host:
             self.host.recorder.on_beat = self.on_beat
             self.host.wait_ready()
             self.on_mark("ready", time.time())

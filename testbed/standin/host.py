@@ -80,7 +80,8 @@ class Monitor:
 
 
 class Host:
-    """A running stand-in host. Use it as a context manager: leaving ends QEMU and removes its sockets."""
+    """A stand-in host. Use it as a context manager: entering starts QEMU, leaving ends it and removes its sockets. So
+    does close() from any thread, whenever it comes."""
 
     def __init__(self, image, cpu="qemu64", memory_mib=512, disks=None, acpi_table=None, kernel_arguments="",
                  forward=None):
@@ -88,39 +89,47 @@ class Host:
         this machine that gets the host's syslog as well."""
         if forward:
             kernel_arguments += " vmft.forward_port=%d" % forward
+        self.cpu, self.memory_mib, self.image = cpu, memory_mib, image
+        self.kernel_arguments = kernel_arguments
+        self.wanted_disks, self.acpi_table = disks or {}, acpi_table
+        self.changing = threading.RLock()  # a signal may come while the same thread holds it
+        self.closed = False
         self.recorder = Recorder()
         self.disks = {}
-        self.start_time = time.time()
+        self.start_time = None
         self.ready_time = self.ready_uptime = None
         self.events = []  # (seconds, command, result) of what was done to it
         self.results = {}
         self.next_id = 0
         self.control = None
-        self.dir = tempfile.mkdtemp(prefix="vmft-host.")
+        self.dir = None
         self.process = None
         self.monitor = None
-        try:
-            self._listen("console", self._console_line)
-            self._listen("control", self._control_line)
-            devices = self._make_disks(disks or {}) + self._make_table(acpi_table)
-            self.process = subprocess.Popen(
-                self._command(image, cpu, memory_mib, devices, kernel_arguments), stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=_die_with_parent, start_new_session=True)
-            self.monitor = Monitor(self._path("qmp"))
-        except BaseException:
-            self.close()
-            raise
+
+    def _start(self):
+        if self.closed:
+            raise HostError("given up before it was started")
+        self.dir = tempfile.mkdtemp(prefix="vmft-host.")
+        self.start_time = time.time()
+        self._listen("console", self._console_line)
+        self._listen("control", self._control_line)
+        devices = self._make_disks(self.wanted_disks) + self._make_table(self.acpi_table)
+        self.process = subprocess.Popen(
+            self._command(devices), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+            preexec_fn=_die_with_parent, start_new_session=True)
+        self.monitor = Monitor(self._path("qmp"))
 
     def _path(self, name):
         return os.path.join(self.dir, name)
 
-    def _command(self, image, cpu, memory_mib, devices, kernel_arguments):
+    def _command(self, devices):
         socket_of = "socket,id=%s,path=" + self.dir + "/%s"
         return [
-            "qemu-system-x86_64", "-machine", "q35,accel=tcg", "-cpu", cpu, "-smp", "1", "-m", str(memory_mib),
+            "qemu-system-x86_64", "-machine", "q35,accel=tcg", "-cpu", self.cpu, "-smp", "1",
+            "-m", str(self.memory_mib),
             "-nodefaults", "-display", "none", "-no-reboot",
-            "-kernel", image + "/vmlinux", "-initrd", image + "/initrd",
-            "-append", "%s vmft.log_port=%d %s" % (KERNEL_ARGUMENTS, self.recorder.port, kernel_arguments),
+            "-kernel", self.image + "/vmlinux", "-initrd", self.image + "/initrd",
+            "-append", "%s vmft.log_port=%d %s" % (KERNEL_ARGUMENTS, self.recorder.port, self.kernel_arguments),
             "-chardev", socket_of % ("console", "console"), "-serial", "chardev:console",
             "-device", "virtio-serial-pci", "-chardev", socket_of % ("control", "control"),
             "-device", "virtserialport,chardev=control,name=control,nr=1",
@@ -233,6 +242,11 @@ class Host:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def close(self):
+        with self.changing:
+            self.closed = True
+            self._end()
+
+    def _end(self):
         if self.process is not None:
             if self.process.poll() is None:
                 self.process.kill()
@@ -243,9 +257,16 @@ class Host:
         for disk in self.disks.values():
             disk.close()
         self.recorder.close()
-        shutil.rmtree(self.dir, ignore_errors=True)
+        if self.dir is not None:
+            shutil.rmtree(self.dir, ignore_errors=True)
 
     def __enter__(self):
+        try:
+            with self.changing:
+                self._start()
+        except BaseException:
+            self.close()
+            raise
         return self
 
     def __exit__(self, *_):

@@ -29,3 +29,27 @@ for signal in INT TERM KILL; do
     expect_nothing_left
   done
 done
+
+# A stand-in host that is being recorded: its QEMU and its sockets go with the command.
+step "INT while a stand-in host boots"
+TMPDIR=$(mktemp -d /tmp/vmft-test.XXXXXX)
+export TMPDIR
+env --default-signal=INT setsid "$SOURCE_ROOT/testbed/faults" benign --out "$TMPDIR/runs" &
+faults=$!
+for _ in {1..3000}; do
+  [[ ! -S $(echo "$TMPDIR"/vmft-host.*/qmp) ]] || break
+  kill -0 "$faults" 2>/dev/null || break
+  sleep 0.1
+done
+[[ -S $(echo "$TMPDIR"/vmft-host.*/qmp) ]] || fail "no stand-in host was started"
+kill -s INT -- "-$faults"
+status=0
+wait "$faults" || status=$?
+expect_equal "status of an interrupted command" 130 "$status"
+for _ in {1..50}; do
+  grep -qlsa -- "[/]${TMPDIR#/}/" /proc/[0-9]*/cmdline || break
+  sleep 0.1
+done
+expect_equal "processes left" "" "$(grep -lsa -- "[/]${TMPDIR#/}/" /proc/[0-9]*/cmdline)"
+expect_equal "files left" "" "$(find "$TMPDIR" -mindepth 1)"
+rmdir "$TMPDIR"
