@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* One recorded run through each real source: a log file, a journal file of the real systemd-journal-remote, and
- * syslog over TCP. The detector must say the same of each. */
+/* One recorded run through each real source: a log file, a journal file of the real systemd-journal-remote, syslog over
+ * TCP, and records as /dev/kmsg gives them. The detector must say the same of each. */
 #include "daemon/vmft-file-source.h"
 #include "daemon/vmft-journal-source.h"
+#include "daemon/vmft-kmsg-source.h"
 #include "daemon/vmft-syslog-source.h"
 
 #include "vmft-detector.h"
 
+#include <fcntl.h>
 #include <gio/gio.h>
 #include <glib/gstdio.h>
+#include <unistd.h>
 
 #define RUN         VMFT_SOURCE_ROOT "/testbed/recorded/hdd-1"
 #define CONVERT     VMFT_SOURCE_ROOT "/testbed/convert"
@@ -22,7 +25,7 @@ typedef struct
   VmftStore *store;
   VmftSource *source;
   VmftDetector *detector;
-  guint n_expected, n_lines, n_kernel, n_faults;
+  guint n_expected, n_kernel_expected, n_lines, n_kernel, n_faults;
   gboolean confirmed;
 } Fixture;
 
@@ -68,6 +71,8 @@ set_up (Fixture *f, gconstpointer data)
   g_assert_true (g_file_get_contents (RUN "/log.txt", &log, &length, &error));
   for (gsize i = 0; i < length; i++)
     f->n_expected += log[i] == '\n';
+  for (const char *at = log; (at = strstr (at, " kernel: [")) != NULL; at++)
+    f->n_kernel_expected++;
 }
 
 static void
@@ -179,6 +184,30 @@ test_syslog (Fixture *f, gconstpointer data)
   g_assert_true (g_subprocess_wait_check (process, NULL, &error));
 }
 
+/* A pipe in packet mode gives one record for each read, as the device does. The kernel's lines are all it has. */
+static void
+test_kmsg (Fixture *f, gconstpointer data)
+{
+  g_autoptr (GSubprocessLauncher) launcher = g_subprocess_launcher_new (G_SUBPROCESS_FLAGS_NONE);
+  g_autoptr (GSubprocess) process = NULL;
+  g_autoptr (GError) error = NULL;
+  g_autofree char *path = NULL;
+  int fds[2];
+
+  g_assert_cmpint (pipe2 (fds, O_DIRECT | O_CLOEXEC), ==, 0);
+  path = g_strdup_printf ("/proc/self/fd/%d", fds[0]);
+  f->n_expected = f->n_kernel_expected;
+  start (f, vmft_kmsg_source_new ("kernel", path, VMFT_BOOT_ID_PATH, f->clock, f->store));
+  g_subprocess_launcher_take_stdout_fd (launcher, dup (fds[1]));
+  process = g_subprocess_launcher_spawn (launcher, &error, CONVERT, "to-kmsg", RUN, NULL);
+  g_assert_no_error (error);
+  expect_disk_fault (f);
+  g_assert_true (g_subprocess_wait_check (process, NULL, &error));
+  g_clear_object (&f->source);
+  close (fds[0]);
+  close (fds[1]);
+}
+
 /* What comes back out of a journal is the run, to the byte. */
 static void
 test_round_trip (Fixture *f, gconstpointer data)
@@ -218,6 +247,7 @@ main (int argc, char **argv)
   ADD ("file", test_file);
   ADD ("journal", test_journal);
   ADD ("syslog", test_syslog);
+  ADD ("kmsg", test_kmsg);
   ADD ("round-trip", test_round_trip);
   return g_test_run ();
 }
