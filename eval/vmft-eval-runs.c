@@ -3,6 +3,7 @@
 #include "vmft-eval.h"
 
 #include "vmft-detector.h"
+#include "vmft-run-scenarios.h"
 
 #include <math.h>
 #include <string.h>
@@ -17,6 +18,7 @@ typedef struct
   VmftTime inject_us;  /* 0 in a benign run */
   VmftTime failure_us; /* 0 without one */
   double boot_s;
+  double stall_s; /* after the injection; not a number without one */
   GBytes *log;
 } Run;
 
@@ -109,12 +111,14 @@ read_run (const char *folder, GError **error)
   g_autoptr (Run) run = g_new0 (Run, 1);
   g_autofree char *labels = g_build_filename (folder, "labels.json", NULL);
   g_autofree char *log = g_build_filename (folder, "log.txt", NULL);
+  g_autofree char *pressure = g_build_filename (folder, "pressure.jsonl", NULL);
   g_autofree char *text = NULL;
   gsize length = 0;
 
   run->name = g_path_get_basename (folder);
   if (!read_labels (run, labels, error) || !g_file_get_contents (log, &text, &length, error))
     return NULL;
+  run->stall_s = run->inject_us ? vmft_run_find_stall (pressure, run->inject_us, run->failure_us) : NAN;
   run->log = g_bytes_new_take (g_steal_pointer (&text), length);
   return g_steal_pointer (&run);
 }
@@ -255,6 +259,7 @@ outcome_to_variant (const Run *run, const Outcome *outcome)
   g_variant_dict_insert (&dict, "delay_s", "d", outcome->delay_s);
   g_variant_dict_insert (&dict, "lead_s", "d", outcome->lead_s);
   g_variant_dict_insert (&dict, "incident_delay_s", "d", outcome->incident_delay_s);
+  g_variant_dict_insert (&dict, "stall_s", "d", run->stall_s);
   g_variant_dict_insert (&dict, "false_alarms", "x", (gint64) outcome->false_alarms);
   g_variant_dict_insert (&dict, "alarms", "x", (gint64) outcome->alarms);
   g_variant_dict_insert_value (
@@ -305,6 +310,30 @@ print_table (GPtrArray *runs, GPtrArray *outcomes)
     }
 }
 
+/* Several runs of one kind are better seen together. */
+static void
+print_scenarios (GPtrArray *runs, GPtrArray *outcomes)
+{
+  g_autoptr (GArray) results = g_array_new (FALSE, FALSE, sizeof (VmftRunResult));
+  g_autofree char *text = NULL;
+
+  for (guint i = 0; i < runs->len; i++)
+    {
+      const Run *run = runs->pdata[i];
+      const Outcome *outcome = outcomes->pdata[i];
+      VmftRunResult result = { .scenario = run->scenario ? run->scenario : "-",
+                               .failing = run->failure_us != 0,
+                               .delay_s = outcome->delay_s,
+                               .lead_s = outcome->lead_s,
+                               .stall_s = run->stall_s,
+                               .false_alarms = outcome->false_alarms };
+
+      g_array_append_val (results, result);
+    }
+  text = vmft_run_scenarios_to_string (results);
+  g_print ("\n%s", text);
+}
+
 static void
 print_json (GPtrArray *runs, GPtrArray *outcomes)
 {
@@ -339,7 +368,11 @@ evaluate_all (char **folders, char **learn, gboolean json, GError **error)
   if (json)
     print_json (runs, outcomes);
   else
-    print_table (runs, outcomes);
+    {
+      print_table (runs, outcomes);
+      if (runs->len > 1)
+        print_scenarios (runs, outcomes);
+    }
   return TRUE;
 }
 
@@ -359,7 +392,9 @@ vmft_eval_runs (int argc, char **argv, GError **error)
   g_autoptr (GOptionContext) context = g_option_context_new (NULL);
 
   g_option_context_add_main_entries (context, entries, NULL);
-  g_option_context_set_summary (context, "Each DIR holds log.txt and labels.json of one run.");
+  g_option_context_set_summary (context,
+                                "Each DIR holds log.txt and labels.json of one run, and pressure.jsonl if "
+                                "stalls were recorded.");
   if (!g_option_context_parse (context, &argc, &argv, error))
     return FALSE;
   if (!folders)
