@@ -46,8 +46,10 @@ static const VmftConfKey keys[] = {
     "pressure: share of 2 s in which some task waits for memory; 0: not watched" },
   { "Source *", "io", VMFT_CONF_NUMBER, "0.9", "0..0.999",
     "pressure: share of 2 s in which all tasks wait for I/O; 0: not watched" },
-  { "Source *", "cpu", VMFT_CONF_NUMBER, "0.95", "0..0.999",
-    "pressure: share of 2 s in which some task waits for a CPU; 0: not watched" },
+  { "Source *", "cpu", VMFT_CONF_NUMBER, "0", "0..0.999",
+    "pressure: share of 2 s in which some task waits for a CPU; 0: not watched, since on a host with more "
+    "vCPUs "
+    "than CPUs some task always does" },
 
   { "Detector", "engine", VMFT_CONF_CHOICE, "kernel", "kernel|vmft-lad", "the engine that raises alarms" },
   { "Detector", "preset", VMFT_CONF_CHOICE, "published", "published|paper", "parameters of engine vmft-lad" },
