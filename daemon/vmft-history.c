@@ -93,20 +93,46 @@ vmft_history_note_incident (VmftHistory *self, const VmftIncident *incident)
     note_end (self, incident, incident->cleared_us, TRUE);
 }
 
+/*
+ * What the kernel says of a failure opens an incident of its own where its locus is another: the file system on dm-0
+ * goes because of the disk below, a VM's QEMU because the host has no memory left.
+ */
+static gboolean
+leads_to (VmftHistory *self, const VmftIncident *incident, const VmftLocus *failed)
+{
+  VmftHostFacts facts;
+
+  if (failed->kind == VMFT_LOCUS_VM_PID)
+    return incident->fault_class == VMFT_CLASS_PRESSURE && incident->locus.kind == VMFT_LOCUS_HOST;
+  if (failed->kind != VMFT_LOCUS_BLOCK || incident->locus.kind != VMFT_LOCUS_BLOCK)
+    return FALSE;
+  vmft_facts_get (self->facts, &incident->locus, &facts);
+  return facts.locus_devices != NULL &&
+         g_strv_contains ((const char *const *) facts.locus_devices, failed->name);
+}
+
 void
 vmft_history_note_alarm (VmftHistory *self, GVariant *alarm)
 {
   static const char *const failures[] = { "device-offlined", "readonly-remount", "oom-kill-vm", NULL };
-  const char *family = vmft_dict_string (alarm, "family");
-  const VmftIncident *incident;
+  const char *family = vmft_dict_string (alarm, "family"), *locus = vmft_dict_string (alarm, "locus");
+  guint64 own = (guint64) vmft_dict_int64 (alarm, "incident_id", 0);
+  g_autoptr (GPtrArray) incidents = NULL;
+  VmftLocus failed;
 
   if (family == NULL || !g_strv_contains (failures, family) || vmft_dict_boolean (alarm, "drill", FALSE) ||
-      vmft_dict_boolean (alarm, "backlog", FALSE))
+      vmft_dict_boolean (alarm, "backlog", FALSE) || locus == NULL ||
+      !vmft_locus_from_string (locus, &failed))
     return;
-  incident =
-      vmft_detector_lookup_incident (self->detector, (guint64) vmft_dict_int64 (alarm, "incident_id", 0));
-  if (incident != NULL && incident->state == VMFT_INCIDENT_CONFIRMED)
-    note_end (self, incident, vmft_dict_int64 (alarm, "time_us", 0), FALSE);
+  incidents = vmft_detector_list_incidents (self->detector);
+  for (guint i = 0; i < incidents->len; i++)
+    {
+      const VmftIncident *incident = g_ptr_array_index (incidents, i);
+
+      if (incident->state == VMFT_INCIDENT_CONFIRMED &&
+          (incident->id == own || leads_to (self, incident, &failed)))
+        note_end (self, incident, vmft_dict_int64 (alarm, "time_us", 0), FALSE);
+    }
 }
 
 /* A fault in another VM, or in a disk that carries none of this VM's, had not announced this. */
