@@ -22,6 +22,7 @@ typedef struct
   double abort_after_s;
   gboolean attach;
   gboolean probe;
+  gboolean watch;
   gboolean started;
   int status;
 } Run;
@@ -174,9 +175,21 @@ on_sampled (GObject *object, GAsyncResult *async, gpointer user_data)
 }
 
 static void
+on_vm_failed (VmftHypervisor *hypervisor, const char *uuid, const char *reason, gpointer user_data)
+{
+  Run *run = user_data;
+
+  g_print ("result vm-failed %s: %s\n", uuid, reason);
+  if (run->watch)
+    stop (run, 0);
+}
+
+static void
 begin (Run *run)
 {
-  if (run->probe)
+  if (run->watch)
+    g_print ("watching\n");
+  else if (run->probe)
     vmft_hypervisor_probe_async (run->hypervisor, "B", run->spec->destination_uri, NULL, on_probed, run);
   else if (run->sample_s > 0)
     vmft_hypervisor_sample_dirty_async (run->hypervisor, run->spec->uuid, run->sample_s, NULL, on_sampled,
@@ -270,6 +283,7 @@ parse (Run *run, int argc, char **argv, GError **error)
     { "allow-postcopy", 0, 0, G_OPTION_ARG_NONE, &allow_postcopy, "it may be switched", NULL },
     { "attach", 0, 0, G_OPTION_ARG_NONE, &run->attach, "to a job that runs", NULL },
     { "probe", 0, 0, G_OPTION_ARG_NONE, &run->probe, "only ask the destination", NULL },
+    { "watch", 0, 0, G_OPTION_ARG_NONE, &run->watch, "only wait until a VM fails", NULL },
     { "max-downtime", 0, 0, G_OPTION_ARG_INT, &downtime_ms, "ms", "N" },
     { "parallel", 0, 0, G_OPTION_ARG_INT, &parallel, "connections", "N" },
     { "sample", 0, 0, G_OPTION_ARG_INT, &sample_s, "dirty rate first", "SECONDS" },
@@ -329,6 +343,7 @@ main (int argc, char **argv)
       return 2;
     }
   g_signal_connect (run.hypervisor, "connected", G_CALLBACK (on_connected), &run);
+  g_signal_connect (run.hypervisor, "vm-failed", G_CALLBACK (on_vm_failed), &run);
   g_signal_connect (run.hypervisor, "progress", G_CALLBACK (on_progress), &run);
   g_timeout_add_seconds (120, on_timeout, &run);
   vmft_hypervisor_start (run.hypervisor);

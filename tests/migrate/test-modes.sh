@@ -31,4 +31,15 @@ job $here g --mode pre-copy --abort-after 1.5 --expect aborted || fail "status $
 expect_alive $here g
 job $here g --mode pre-copy --abort-after 0.001 --expect aborted || fail "status $?: $(cat "$WORK/job")"
 expect_alive $here g
+step "a guest whose QEMU dies is said to have failed"
+job $here g --watch &
+watcher=$!
+deadline=$((SECONDS + 20))
+until grep -q '^watching' "$WORK/job" 2>/dev/null; do
+  ((SECONDS < deadline)) || fail "nobody watches: $(cat "$WORK/job")"
+  sleep 0.05
+done
+"$TWO_HOSTS" exec $here kill -9 "$("$TWO_HOSTS" exec $here cat /run/libvirt/qemu/g.pid)"
+wait "$watcher" || fail "status $?: $(cat "$WORK/job")"
+grep -q '^result vm-failed .*: it crashed$' "$WORK/job" || fail "not said: $(cat "$WORK/job")"
 finish
