@@ -11,6 +11,7 @@ struct _VmftGuards
   GHashTable *failures;  /* "incident/uuid" -> count */
   GHashTable *templates; /* template text -> VmftTime * */
   guint n_failed_in_row;
+  VmftTime last_failed_us;
   gboolean row_ended; /* while loading, newest first */
   VmftTime inhibit_until_us;
   char *inhibit_reason;
@@ -66,7 +67,10 @@ load_migration (const char *key, VmftTime time_us, GVariant *record, gpointer us
   if (completed)
     keep_latest (self->moved, uuid, vmft_dict_int64 (record, "ended_us", time_us));
   else
-    count_failure (self, (guint64) vmft_dict_int64 (record, "incident_id", 0), uuid);
+    {
+      count_failure (self, (guint64) vmft_dict_int64 (record, "incident_id", 0), uuid);
+      self->last_failed_us = MAX (self->last_failed_us, vmft_dict_int64 (record, "ended_us", time_us));
+    }
   self->row_ended |= completed;
   if (!self->row_ended)
     self->n_failed_in_row++;
@@ -131,7 +135,10 @@ vmft_guards_note_move (VmftGuards *self,
   if (completed)
     keep_latest (self->moved, uuid, when_us);
   else
-    count_failure (self, incident_id, uuid);
+    {
+      count_failure (self, incident_id, uuid);
+      self->last_failed_us = when_us;
+    }
 }
 
 void
@@ -180,5 +187,6 @@ vmft_guards_get_state (VmftGuards *self, const char *template_text, VmftPolicySt
     .inhibit_reason = self->inhibit_reason,
     .template_evacuated_us = look_up_time (self->templates, template_text),
     .n_failed_in_row = self->n_failed_in_row,
+    .last_failed_us = self->last_failed_us,
   };
 }

@@ -170,7 +170,8 @@ typedef struct
  * VmftPolicyState: what the guards remember; the daemon keeps it.
  * @inhibit_until_us: 0 for none; @inhibit_reason (nullable) is the operator's
  * @template_evacuated_us: when this template last made the host evacuate, 0 for never
- * @n_failed_in_row: evacuations that ended with a failed move, latest first
+ * @n_failed_in_row: moves that failed since the last that went well
+ * @last_failed_us: the latest of them; an hour later they hold nothing back any more
  */
 typedef struct
 {
@@ -178,6 +179,7 @@ typedef struct
   const char *inhibit_reason;
   VmftTime template_evacuated_us;
   guint n_failed_in_row;
+  VmftTime last_failed_us;
 } VmftPolicyState;
 
 /**

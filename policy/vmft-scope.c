@@ -4,7 +4,8 @@
 #include <math.h>
 #include <string.h>
 
-#define FULL_PENALTY 1e-6
+#define FULL_PENALTY    1e-6
+#define FAILURES_FADE_S 3600.0 /* a link that was broken last week says nothing of today's */
 
 /* Sets *@reason, if wanted, and returns FALSE: the form all refusals here take. */
 G_GNUC_PRINTF (2, 3)
@@ -314,8 +315,10 @@ vmft_guard (const VmftPolicyInput *input, char **reason)
       return hold ("inhibit", reason, "inhibited until %s: %s", until,
                    state->inhibit_reason ? state->inhibit_reason : "no reason given");
     }
-  if (guard == NULL && state != NULL && state->n_failed_in_row >= MAX (input->config.max_failures, 1))
-    return hold ("failures", reason, "the last %u evacuations had a failed move", state->n_failed_in_row);
+  if (guard == NULL && state != NULL && state->n_failed_in_row >= MAX (input->config.max_failures, 1) &&
+      vmft_time_diff_s (input->now_us, state->last_failed_us) < FAILURES_FADE_S)
+    return hold ("failures", reason, "the last %u moves failed, less than an hour ago",
+                 state->n_failed_in_row);
   if (guard == NULL)
     guard = guard_destinations (input, reason);
   /* the mode of operation comes last, so that observe and advise show what else would have held the plan back */

@@ -46,6 +46,7 @@ test_restart_forgets_nothing (void)
       vmft_guards_get_state (guards, "flux low", &state);
       g_assert_cmpint (state.template_evacuated_us, ==, NOW + 1);
       g_assert_cmpuint (state.n_failed_in_row, ==, 2); /* since the last that went well */
+      g_assert_cmpint (state.last_failed_us, ==, NOW + 3);
       vmft_guards_get_state (guards, "only advised", &state);
       g_assert_cmpint (state.template_evacuated_us, ==, VMFT_TIME_UNKNOWN);
       g_assert_cmpint (state.inhibit_until_us, ==, run == 0 ? 0 : NOW + 7);

@@ -193,7 +193,10 @@ test_guards (Fixture *f, gconstpointer data)
   f->state.inhibit_until_us = NOW - G_USEC_PER_SEC;
   assert_guard (f, NULL);
   f->state.n_failed_in_row = 2;
+  f->state.last_failed_us = NOW - G_GINT64_CONSTANT (3500) * G_USEC_PER_SEC;
   assert_guard (f, "failures");
+  f->state.last_failed_us = NOW - G_GINT64_CONSTANT (3700) * G_USEC_PER_SEC;
+  assert_guard (f, NULL);
   f->state.n_failed_in_row = 1;
 
   destination->same_template_us = NOW - 60 * G_USEC_PER_SEC;
