@@ -3,8 +3,8 @@
 #include "vmft-daemon.h"
 #include "vmft-dbus.h"
 #include "vmft-gate.h"
-#include "vmft-migrate.h"
 #include "vmft-outside.h"
+#include "vmft-setup.h"
 #include "vmft-sqlite-store.h"
 
 #include <errno.h>
@@ -17,10 +17,9 @@
 #include <unistd.h>
 #include <vmft-config.h>
 
-#define DEFAULT_CONFIG VMFT_SYSCONFDIR "/vmftd.conf"
-#define EXIT_CONFIG    2
-#define TRIM_MS        (3600 * 1000)
-#define CHECKPOINT_MS  30000
+#define EXIT_CONFIG   2
+#define TRIM_MS       (3600 * 1000)
+#define CHECKPOINT_MS 30000
 
 typedef struct
 {
@@ -46,72 +45,6 @@ typedef struct
   guint swap_id;
   int lock_fd;
 } Service;
-
-/* --- configuration --- */
-
-static VmftHypervisor *
-make_hypervisor (VmftConf *conf, VmftClock *clock)
-{
-  VmftHypervisor *hypervisor =
-      vmft_libvirt_hypervisor_new (vmft_conf_get_string (conf, "Libvirt", "uri"), clock);
-  g_auto (GStrv) shared = vmft_conf_get_list (conf, "Libvirt", "shared-paths");
-
-  vmft_libvirt_hypervisor_set_read_memory (VMFT_LIBVIRT_HYPERVISOR (hypervisor),
-                                           vmft_conf_get_boolean (conf, "Estimator", "read-memory"));
-  vmft_libvirt_hypervisor_set_shared_paths (VMFT_LIBVIRT_HYPERVISOR (hypervisor),
-                                            (const char *const *) shared);
-  return hypervisor;
-}
-
-static VmftDaemon *
-make_daemon (VmftConf *conf, VmftClock *clock, VmftStore *store, GError **error)
-{
-  g_autoptr (VmftHypervisor) hypervisor = make_hypervisor (conf, clock);
-  g_autoptr (VmftDaemon) daemon = vmft_daemon_new (conf, clock, store, hypervisor, error);
-
-  if (daemon == NULL || !vmft_daemon_add_configured_sources (daemon, error))
-    return NULL;
-  return g_steal_pointer (&daemon);
-}
-
-/* What the table of keys cannot tell: whether a daemon can be made of it. On a store of its own, and never started. */
-static gboolean
-try_conf (VmftConf *conf, const char *path, GError **error)
-{
-  g_autoptr (VmftClock) clock = vmft_real_clock_new ();
-  g_autoptr (VmftStore) store = vmft_memory_store_new ();
-  g_autoptr (VmftDaemon) daemon = make_daemon (conf, clock, store, error);
-
-  if (daemon == NULL)
-    g_prefix_error (error, "%s: ", path);
-  return daemon != NULL;
-}
-
-static VmftConf *
-load_conf (const Options *options, GError **error)
-{
-  const char *path = options->config_path ? options->config_path : DEFAULT_CONFIG;
-  g_autoptr (GError) local = NULL;
-  g_autoptr (VmftConf) conf = vmft_conf_load (path, &local);
-
-  if (conf == NULL && options->config_path == NULL &&
-      g_error_matches (local, VMFT_ERROR, VMFT_ERROR_NOT_FOUND))
-    {
-      g_clear_error (&local);
-      conf = vmft_conf_new ();
-    }
-  if (conf == NULL)
-    {
-      g_propagate_error (error, g_steal_pointer (&local));
-      return NULL;
-    }
-  if (options->state_directory != NULL &&
-      !vmft_conf_set (conf, "Daemon", "state-directory", options->state_directory, error))
-    return NULL;
-  if (!vmft_outside_check (conf, error) || !try_conf (conf, path, error))
-    return NULL;
-  return g_steal_pointer (&conf);
-}
 
 /* --- the running service --- */
 
@@ -156,7 +89,7 @@ swap (gpointer user_data)
     return G_SOURCE_CONTINUE;
   service->swap_id = 0;
   conf = g_steal_pointer (&service->next_conf);
-  daemon = make_daemon (conf, service->clock, VMFT_STORE (service->store), &error);
+  daemon = vmft_setup_daemon (conf, service->clock, VMFT_STORE (service->store), &error);
   if (daemon != NULL)
     {
       put_in_force (service, conf, daemon);
@@ -174,7 +107,7 @@ static gboolean
 reload (gpointer user_data, GError **error)
 {
   Service *service = user_data;
-  VmftConf *conf = load_conf (&service->options, error);
+  VmftConf *conf = vmft_setup_conf (service->options.config_path, service->options.state_directory, error);
 
   if (conf == NULL)
     return FALSE;
@@ -305,7 +238,7 @@ parse_options (Options *options, int *argc, char ***argv, GError **error)
 {
   const GOptionEntry entries[] = {
     { "config", 'c', 0, G_OPTION_ARG_FILENAME, &options->config_path,
-      "Configuration file (default " DEFAULT_CONFIG ")", "FILE" },
+      "Configuration file (default " VMFT_SETUP_DEFAULT_CONF ")", "FILE" },
     { "state-directory", 's', 0, G_OPTION_ARG_FILENAME, &options->state_directory,
       "Where the database lives; wins over the configuration", "DIR" },
     { "check-config", 0, 0, G_OPTION_ARG_NONE, &options->check_config, "Check the configuration and exit",
@@ -357,7 +290,7 @@ run (Service *service, VmftConf *conf)
   service->clock = vmft_real_clock_new ();
   if (!open_state (service, conf, &error))
     return complain (error, EXIT_FAILURE);
-  daemon = make_daemon (conf, service->clock, VMFT_STORE (service->store), &error);
+  daemon = vmft_setup_daemon (conf, service->clock, VMFT_STORE (service->store), &error);
   if (daemon == NULL)
     return complain (error,
                      g_error_matches (error, VMFT_ERROR, VMFT_ERROR_CONFIG) ? EXIT_CONFIG : EXIT_FAILURE);
@@ -395,7 +328,7 @@ main (int argc, char **argv)
   g_log_writer_default_set_use_stderr (TRUE);
   if (service.options.foreground)
     g_log_set_writer_func (write_to_terminal, NULL, NULL);
-  conf = load_conf (&service.options, &error);
+  conf = vmft_setup_conf (service.options.config_path, service.options.state_directory, &error);
   if (conf == NULL)
     return complain (error, EXIT_CONFIG);
   if (service.options.check_config)
