@@ -312,12 +312,6 @@ put_value (VmftConf *self,
   return TRUE;
 }
 
-gboolean
-vmft_conf_set (VmftConf *self, const char *group, const char *key, const char *text, GError **error)
-{
-  return put_value (self, "command line", group, key, text, error);
-}
-
 static gboolean
 load_group (VmftConf *self, GKeyFile *file, const char *path, const char *group, GError **error)
 {
@@ -416,6 +410,12 @@ complete (VmftConf *self, const char *path, GError **error)
         g_hash_table_insert (values, (gpointer) keys[i].key, value_new (&keys[i], keys[i].fallback, NULL));
       }
   return TRUE;
+}
+
+gboolean
+vmft_conf_set (VmftConf *self, const char *group, const char *key, const char *text, GError **error)
+{
+  return put_value (self, "command line", group, key, text, error) && complete (self, "command line", error);
 }
 
 static VmftConf *

@@ -66,7 +66,11 @@ VmftConf *vmft_conf_new (void);
  */
 VmftConf *vmft_conf_load (const char *path, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/** vmft_conf_set: one value from the command line, while @self is not shared yet. %VMFT_ERROR_CONFIG. */
+/**
+ * vmft_conf_set: one value from the command line, while @self is not shared yet. %VMFT_ERROR_CONFIG.
+ *
+ * A named group that is new gets its defaults with it.
+ */
 gboolean vmft_conf_set (VmftConf *self, const char *group, const char *key, const char *text, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
 

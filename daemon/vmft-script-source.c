@@ -35,22 +35,30 @@ entry_free (Entry *entry)
   g_free (entry);
 }
 
-static void
-emit (VmftScriptSource *self, const Entry *entry)
+void
+vmft_script_source_say (VmftScriptSource *self, const VmftLine *line)
 {
   g_autoptr (GVariant) cursor = NULL;
   GVariantDict dict;
-  VmftLine line;
-  VmftBatch batch = { .source = self->name, .lines = &line, .n_lines = 1, .cursor_key = self->name };
+  VmftLine trusted = *line;
+  VmftBatch batch = { .source = self->name, .lines = &trusted, .n_lines = 1, .cursor_key = self->name };
 
+  trusted.trust = self->trust;
   g_variant_dict_init (&dict, NULL);
   g_variant_dict_insert (&dict, "next", "x", (gint64) self->next);
   cursor = g_variant_ref_sink (g_variant_dict_end (&dict));
   batch.cursor = cursor;
+  vmft_source_emit_batch (VMFT_SOURCE (self), &batch);
+}
+
+static void
+emit (VmftScriptSource *self, const Entry *entry)
+{
+  VmftLine line;
+
   vmft_line_split (&line, VMFT_LINE_AUTO, entry->text, strlen (entry->text),
                    vmft_clock_real_us (self->clock));
-  line.trust = self->trust;
-  vmft_source_emit_batch (VMFT_SOURCE (self), &batch);
+  vmft_script_source_say (self, &line);
 }
 
 static void schedule (VmftScriptSource *self);

@@ -22,4 +22,7 @@ VmftSource *vmft_script_source_new (const char *name, VmftTrust trust, VmftClock
  */
 void vmft_script_source_add (VmftScriptSource *self, VmftTime at_us, const char *text);
 
+/** vmft_script_source_say: @line arrives now, a batch of its own; nothing of it is kept. */
+void vmft_script_source_say (VmftScriptSource *self, const VmftLine *line);
+
 G_END_DECLS
