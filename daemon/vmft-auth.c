@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "vmft-auth.h"
 
+#include <string.h>
+
 #define POLKIT_NAME      "org.freedesktop.PolicyKit1"
 #define POLKIT_PATH      "/org/freedesktop/PolicyKit1/Authority"
 #define POLKIT_INTERFACE "org.freedesktop.PolicyKit1.Authority"
@@ -45,7 +47,10 @@ on_polkit (GObject *object, GAsyncResult *result, gpointer user_data)
 
   if (reply == NULL)
     {
-      deny (task, "there is no polkit on this bus, so only root may");
+      if (strcmp (((const Check *) g_task_get_task_data (task))->action, VMFT_ACTION_READ) == 0)
+        g_task_return_boolean (task, TRUE);
+      else
+        deny (task, "there is no polkit on this bus, so only root may");
       return;
     }
   g_variant_get (reply, "((bba{ss}))", &authorized, NULL, NULL);

@@ -5,7 +5,8 @@
 
 G_BEGIN_DECLS
 
-/** Actions known to polkit; reading needs none. */
+/** Actions known to polkit. */
+#define VMFT_ACTION_READ      "org.vmft1.read"
 #define VMFT_ACTION_PLAN      "org.vmft1.plan"
 #define VMFT_ACTION_MIGRATE   "org.vmft1.migrate"
 #define VMFT_ACTION_CONFIGURE "org.vmft1.configure"

@@ -127,10 +127,13 @@ GVariant *vmft_daemon_set_vm_policy_finish (VmftDaemon *self,
                                             GAsyncResult *result,
                                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/** vmft_daemon_drill: feeds the lines of a fault of @class_name as a rehearsal: recorded and planned, nothing moves. */
-gboolean vmft_daemon_drill (VmftDaemon *self,
-                            const char *class_name,
-                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/**
+ * vmft_daemon_drill: feeds the lines of a fault of @class_name as a rehearsal.
+ * @move: carry the plan out as if the fault were real; without it the rehearsal is recorded and planned, nothing moves
+ * @error: %VMFT_ERROR_INVALID; with @move also %VMFT_ERROR_REFUSED with the reason when nothing can move
+ */
+gboolean vmft_daemon_drill (VmftDaemon *self, const char *class_name, gboolean move, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
 
 /** vmft_daemon_abort: ends the running job @migration_id; refused in post-copy. */
 gboolean vmft_daemon_abort (VmftDaemon *self, guint64 migration_id, GError **error) G_GNUC_WARN_UNUSED_RESULT;

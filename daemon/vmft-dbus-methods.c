@@ -155,7 +155,8 @@ drill (const VmftDbusContext *context, GVariant *arguments, GVariant *options, G
   const char *class_name = NULL;
 
   g_variant_get_child (arguments, 0, "&s", &class_name);
-  return nothing (vmft_daemon_drill (context->daemon, class_name, error));
+  return nothing (
+      vmft_daemon_drill (context->daemon, class_name, vmft_dict_boolean (options, "move", FALSE), error));
 }
 
 static GVariant *
@@ -307,35 +308,35 @@ abort_migration (const VmftDbusContext *context, GVariant *arguments, GVariant *
 #define MIGRATION "org.vmft1.Migration"
 
 static const VmftDbusMethod methods[] = {
-  { MANAGER, "GetStatus", NULL, "", get_status },
-  { MANAGER, "ListVMs", NULL, "", list_vms },
-  { MANAGER, "GetVM", NULL, "", get_vm },
-  { MANAGER, "ListAlarms", NULL, "limit:u incident:t", list_alarms },
-  { MANAGER, "ListIncidents", NULL, "limit:u open:b", list_incidents },
-  { MANAGER, "ListPlans", NULL, "limit:u incident:t", list_plans },
-  { MANAGER, "ListMigrations", NULL, "limit:u incident:t", list_migrations },
-  { MANAGER, "Explain", NULL, "", explain },
-  { MANAGER, "GetAccuracy", NULL, "", get_accuracy },
-  { MANAGER, "DescribeLeads", NULL, "", describe_leads },
-  { MANAGER, "ExportLeads", NULL, "", export_leads },
+  { MANAGER, "GetStatus", VMFT_ACTION_READ, "", get_status },
+  { MANAGER, "ListVMs", VMFT_ACTION_READ, "", list_vms },
+  { MANAGER, "GetVM", VMFT_ACTION_READ, "", get_vm },
+  { MANAGER, "ListAlarms", VMFT_ACTION_READ, "limit:u incident:t", list_alarms },
+  { MANAGER, "ListIncidents", VMFT_ACTION_READ, "limit:u open:b", list_incidents },
+  { MANAGER, "ListPlans", VMFT_ACTION_READ, "limit:u incident:t", list_plans },
+  { MANAGER, "ListMigrations", VMFT_ACTION_READ, "limit:u incident:t", list_migrations },
+  { MANAGER, "Explain", VMFT_ACTION_READ, "", explain },
+  { MANAGER, "GetAccuracy", VMFT_ACTION_READ, "", get_accuracy },
+  { MANAGER, "DescribeLeads", VMFT_ACTION_READ, "", describe_leads },
+  { MANAGER, "ExportLeads", VMFT_ACTION_READ, "", export_leads },
   { MANAGER, "ImportLeads", VMFT_ACTION_CONFIGURE, "", import_leads },
-  { MANAGER, "GetConfiguration", NULL, "", get_configuration },
+  { MANAGER, "GetConfiguration", VMFT_ACTION_READ, "", get_configuration },
   { MANAGER, "Plan", VMFT_ACTION_PLAN, "host-fault:s", plan },
   { MANAGER, "Evacuate", VMFT_ACTION_MIGRATE, "dry-run:b", evacuate },
   { MANAGER, "Migrate", VMFT_ACTION_MIGRATE, "mode:s destination:s", migrate },
-  { MANAGER, "Drill", VMFT_ACTION_PLAN, "", drill },
+  { MANAGER, "Drill", VMFT_ACTION_PLAN, "move:b", drill },
   { MANAGER, "Acknowledge", VMFT_ACTION_CONFIGURE, "benign:b clear:b", acknowledge },
-  { MANAGER, "ListAnswers", NULL, "limit:u", list_answers },
+  { MANAGER, "ListAnswers", VMFT_ACTION_READ, "limit:u", list_answers },
   { MANAGER, "ForgetAnswer", VMFT_ACTION_CONFIGURE, "", forget_answer },
   { MANAGER, "OverruleAnswer", VMFT_ACTION_CONFIGURE, "reason:s", overrule_answer },
   { MANAGER, "SetPolicy", VMFT_ACTION_CONFIGURE, VMFT_VM_POLICY_CHANGES, NULL, set_policy },
-  { MANAGER, "ListRuns", NULL, "", list_runs },
+  { MANAGER, "ListRuns", VMFT_ACTION_READ, "", list_runs },
   { MANAGER, "ReadRun", VMFT_ACTION_CONFIGURE, "", read_run },
   { MANAGER, "SetOperation", VMFT_ACTION_CONFIGURE, "", set_operation },
   { MANAGER, "Inhibit", VMFT_ACTION_CONFIGURE, "", inhibit },
   { MANAGER, "Reload", VMFT_ACTION_CONFIGURE, "", reload },
-  { VM, "Describe", NULL, "", describe_vm },
-  { MIGRATION, "Describe", NULL, "", describe_migration },
+  { VM, "Describe", VMFT_ACTION_READ, "", describe_vm },
+  { MIGRATION, "Describe", VMFT_ACTION_READ, "", describe_migration },
   { MIGRATION, "Abort", VMFT_ACTION_MIGRATE, "", abort_migration },
 };
 
@@ -346,6 +347,14 @@ vmft_dbus_find_method (const char *interface, const char *name)
     if (strcmp (methods[i].interface, interface) == 0 && strcmp (methods[i].name, name) == 0)
       return &methods[i];
   return NULL;
+}
+
+const char *
+vmft_dbus_action_of (const VmftDbusMethod *method, GVariant *options)
+{
+  /* a rehearsal that is told to move VMs is more than a plan */
+  return method->run == drill && vmft_dict_boolean (options, "move", FALSE) ? VMFT_ACTION_MIGRATE
+                                                                            : method->action;
 }
 
 gboolean

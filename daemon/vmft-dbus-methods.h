@@ -16,7 +16,7 @@ typedef struct
 
 /**
  * VmftDbusMethod: one line of the table of all methods.
- * @action: (nullable): polkit action; NULL: anyone may
+ * @action: polkit action
  * @options: what the last argument may hold, "NAME:TYPE NAME:TYPE"
  * @run: Returns: (transfer floating): the tuple of out arguments, or NULL with @error
  * @start: (nullable): in place of @run where the answer takes its time: takes @invocation over
@@ -36,6 +36,9 @@ typedef struct
 
 /** vmft_dbus_find_method: Returns: (nullable): the line of the table. */
 const VmftDbusMethod *vmft_dbus_find_method (const char *interface, const char *name);
+
+/** vmft_dbus_action_of: Returns: the action that a call of @method with @options needs. */
+const char *vmft_dbus_action_of (const VmftDbusMethod *method, GVariant *options);
 
 /** vmft_dbus_check_options: %VMFT_ERROR_INVALID for an option that @method does not know, or of another type. */
 gboolean vmft_dbus_check_options (const VmftDbusMethod *method,

@@ -90,22 +90,21 @@ on_call (GDBusInterfaceSkeleton *skeleton, GDBusMethodInvocation *invocation, gp
   const VmftDbusMethod *method =
       vmft_dbus_find_method (g_dbus_method_invocation_get_interface_name (invocation),
                              g_dbus_method_invocation_get_method_name (invocation));
+  GVariant *arguments = g_dbus_method_invocation_get_parameters (invocation);
+  g_autoptr (GVariant) options = NULL;
   GDBusMessageFlags flags = g_dbus_message_get_flags (g_dbus_method_invocation_get_message (invocation));
   Call *call;
 
   if (method == NULL)
     return TRUE; /* GDBus answers that there is no such method */
-  if (method->action == NULL)
-    {
-      run_call (self, method, invocation);
-      return FALSE;
-    }
+  options = g_variant_get_child_value (arguments, g_variant_n_children (arguments) - 1);
   call = g_new0 (Call, 1);
   call->self = self;
   call->method = method;
   call->invocation = invocation;
   vmft_auth_check_async (g_dbus_method_invocation_get_connection (invocation),
-                         g_dbus_method_invocation_get_sender (invocation), method->action,
+                         g_dbus_method_invocation_get_sender (invocation),
+                         vmft_dbus_action_of (method, options),
                          (flags & G_DBUS_MESSAGE_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION) != 0,
                          self->cancellable, on_authorised, call);
   return FALSE;

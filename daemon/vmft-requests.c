@@ -240,8 +240,45 @@ static const struct
       "pcieport 0000:00:01.0: PCIe Bus Error: severity=Uncorrected (Fatal), type=Transaction Layer" } },
 };
 
+/* The plan that a real fault at the same place would get. */
+static gboolean
+carry_out_drill (VmftDaemon *self, GError **error)
+{
+  g_autoptr (GPtrArray) incidents = vmft_detector_list_incidents (self->detector);
+  const VmftIncident *newest = NULL;
+  g_autoptr (VmftPlan) plan = NULL;
+  VmftIncident real;
+
+  for (guint i = 0; i < incidents->len; i++)
+    {
+      const VmftIncident *incident = g_ptr_array_index (incidents, i);
+
+      if (incident->drill && incident->state == VMFT_INCIDENT_CONFIRMED &&
+          (newest == NULL || incident->last_us > newest->last_us))
+        newest = incident;
+    }
+  if (newest == NULL)
+    {
+      g_set_error_literal (error, VMFT_ERROR, VMFT_ERROR_REFUSED, "the rehearsal confirmed no incident");
+      return FALSE;
+    }
+  real = *newest;
+  real.drill = FALSE;
+  real.trusted = TRUE; /* the operator stands behind it */
+  plan = vmft_planner_plan (self->planner, &real, VMFT_OPERATION_ACT);
+  if (!vmft_plan_is_actionable (plan))
+    {
+      g_set_error (error, VMFT_ERROR, VMFT_ERROR_REFUSED, "%s",
+                   plan->reason ? plan->reason : "there is nothing to move");
+      return FALSE;
+    }
+  plan->drill = TRUE;
+  g_variant_unref (g_variant_ref_sink (vmft_decisions_carry_out (self->decisions, plan)));
+  return TRUE;
+}
+
 gboolean
-vmft_daemon_drill (VmftDaemon *self, const char *class_name, GError **error)
+vmft_daemon_drill (VmftDaemon *self, const char *class_name, gboolean move, GError **error)
 {
   g_autoptr (GString) known = g_string_new (NULL);
 
@@ -252,7 +289,7 @@ vmft_daemon_drill (VmftDaemon *self, const char *class_name, GError **error)
         continue;
       for (guint j = 0; j < G_N_ELEMENTS (drills[i].lines); j++)
         vmft_pipeline_feed_drill (self->pipeline, drills[i].lines[j]);
-      return TRUE;
+      return !move || carry_out_drill (self, error);
     }
   g_set_error (error, VMFT_ERROR, VMFT_ERROR_INVALID, "there is no drill for “%s” (%s)", class_name,
                known->str);
