@@ -91,11 +91,13 @@ vmft_cli_fail (VmftCli *cli, const GError *error)
   return exit;
 }
 
-static gboolean
-ensure_bus (VmftCli *cli, VmftExit *exit)
+gboolean
+vmft_cli_connect (VmftCli *cli, VmftExit *exit)
 {
   g_autoptr (GError) error = NULL;
 
+  /* registers the domain, so that the daemon's errors come back as what they are */
+  vmft_error_quark ();
   if (cli->bus == NULL)
     cli->bus = g_bus_get_sync (G_BUS_TYPE_SYSTEM, NULL, &error);
   if (cli->bus != NULL)
@@ -123,6 +125,29 @@ with_options (GVariant *arguments, GVariant *options)
   return g_variant_builder_end (&builder);
 }
 
+static GVariant *
+call (VmftCli *cli,
+      const char *path,
+      const char *interface,
+      const char *method,
+      GVariant *arguments,
+      GError **error)
+{
+  g_autoptr (GVariant) reply = g_dbus_connection_call_sync (
+      cli->bus, BUS_NAME, path, interface, method, arguments, NULL,
+      G_DBUS_CALL_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION, TIMEOUT_MS, NULL, error);
+
+  if (reply == NULL)
+    return NULL;
+  return g_variant_n_children (reply) > 0 ? g_variant_get_child_value (reply, 0) : g_steal_pointer (&reply);
+}
+
+GVariant *
+vmft_cli_query (VmftCli *cli, const char *method, GVariant *arguments, GVariant *options, GError **error)
+{
+  return call (cli, MANAGER_PATH, MANAGER, method, with_options (arguments, options), error);
+}
+
 GVariant *
 vmft_cli_call_at (VmftCli *cli,
                   const char *path,
@@ -132,23 +157,16 @@ vmft_cli_call_at (VmftCli *cli,
                   GVariant *options,
                   VmftExit *exit)
 {
-  g_autoptr (GVariant) call = g_variant_ref_sink (with_options (arguments, options));
-  g_autoptr (GVariant) reply = NULL;
+  g_autoptr (GVariant) tuple = g_variant_ref_sink (with_options (arguments, options));
   g_autoptr (GError) error = NULL;
+  GVariant *answer;
 
-  /* registers the domain, so that the daemon's errors come back as what they are */
-  vmft_error_quark ();
-  if (!ensure_bus (cli, exit))
+  if (!vmft_cli_connect (cli, exit))
     return NULL;
-  reply = g_dbus_connection_call_sync (cli->bus, BUS_NAME, path, interface, method, call, NULL,
-                                       G_DBUS_CALL_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION, TIMEOUT_MS, NULL,
-                                       &error);
-  if (reply == NULL)
-    {
-      *exit = vmft_cli_fail (cli, error);
-      return NULL;
-    }
-  return g_variant_n_children (reply) > 0 ? g_variant_get_child_value (reply, 0) : g_steal_pointer (&reply);
+  answer = call (cli, path, interface, method, tuple, &error);
+  if (answer == NULL)
+    *exit = vmft_cli_fail (cli, error);
+  return answer;
 }
 
 GVariant *
@@ -215,6 +233,20 @@ vmft_cli_print_json (GVariant *value)
   g_autofree char *text = vmft_json_from_variant (value, TRUE);
 
   g_print ("%s\n", text);
+}
+
+VmftExit
+vmft_cli_done (VmftCli *cli, const char *format, ...)
+{
+  g_autoptr (GVariant) done = NULL;
+  va_list args;
+
+  va_start (args, format);
+  done = g_variant_ref_sink (g_variant_new_parsed_va (format, &args));
+  va_end (args);
+  if (cli->json)
+    vmft_cli_print_json (done);
+  return VMFT_EXIT_OK;
 }
 
 void

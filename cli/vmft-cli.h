@@ -72,6 +72,17 @@ VmftExit vmft_cli_usage (VmftCli *cli, const char *format, ...) G_GNUC_PRINTF (2
 GVariant *
 vmft_cli_call (VmftCli *cli, const char *method, GVariant *arguments, GVariant *options, VmftExit *exit);
 
+/**
+ * vmft_cli_query: vmft_cli_call() for those who ask again and again: prints nothing.
+ *
+ * Returns: (transfer full) (nullable): the answer, or NULL with @error set.
+ */
+GVariant *
+vmft_cli_query (VmftCli *cli, const char *method, GVariant *arguments, GVariant *options, GError **error);
+
+/** vmft_cli_connect: opens the bus unless it is open. Returns: %FALSE with @exit set; the error has been printed. */
+gboolean vmft_cli_connect (VmftCli *cli, VmftExit *exit) G_GNUC_WARN_UNUSED_RESULT;
+
 /** vmft_cli_call_at: vmft_cli_call() on another object and interface of the service. */
 GVariant *vmft_cli_call_at (VmftCli *cli,
                             const char *path,
@@ -107,6 +118,14 @@ VmftExit vmft_cli_list (VmftCli *cli,
                         VmftCliListing listing,
                         VmftCliPrint print);
 
+/**
+ * vmft_cli_done: the end of a verb that changes something: silence for people, for --json what was done.
+ * @format: of g_variant_new_parsed(), an `a{sv}`
+ *
+ * Returns: %VMFT_EXIT_OK.
+ */
+VmftExit vmft_cli_done (VmftCli *cli, const char *format, ...);
+
 /** vmft_cli_fail: prints @error in one line. Returns: the exit code that goes with it. */
 VmftExit vmft_cli_fail (VmftCli *cli, const GError *error);
 
@@ -115,6 +134,24 @@ void vmft_cli_print_json (GVariant *value);
 
 /** vmft_cli_print_table: prints @table. */
 void vmft_cli_print_table (VmftTable *table);
+
+/** vmft_cli_is_terminal: Returns: whether standard output is a terminal that can be drawn on. */
+gboolean vmft_cli_is_terminal (void);
+
+/** vmft_cli_state_sgr: Returns: (nullable): rendition for the word @state, NULL where no colours are wanted. */
+const char *vmft_cli_state_sgr (const char *state);
+
+/** vmft_cli_paint: Returns: (transfer full): the word @text in the colour of its meaning. */
+char *vmft_cli_paint (const char *text);
+
+/** vmft_cli_add_state: adds the cell @state in the colour of its meaning. */
+void vmft_cli_add_state (VmftTable *table, const char *state);
+
+/** vmft_cli_terminal_size: @columns, @rows: (out): of the terminal; 80 and 24 without one. */
+void vmft_cli_terminal_size (guint *columns, guint *rows);
+
+/** vmft_cli_bar: Returns: (transfer full): @share (0 to 1) of @width characters, between brackets. */
+char *vmft_cli_bar (double share, guint width);
 
 /** vmft_cli_parse_id: @text: a positive number. Returns: 0 with usage printed when it is none. */
 guint64 vmft_cli_parse_id (VmftCli *cli, const char *text);
@@ -142,6 +179,7 @@ VmftExit vmft_verb_accuracy (VmftCli *cli, int argc, char **argv);
 VmftExit vmft_verb_abort (VmftCli *cli, int argc, char **argv);
 VmftExit vmft_verb_acknowledge (VmftCli *cli, int argc, char **argv);
 VmftExit vmft_verb_alarms (VmftCli *cli, int argc, char **argv);
+VmftExit vmft_verb_config (VmftCli *cli, int argc, char **argv);
 VmftExit vmft_verb_drill (VmftCli *cli, int argc, char **argv);
 VmftExit vmft_verb_estimate (VmftCli *cli, int argc, char **argv);
 VmftExit vmft_verb_evacuate (VmftCli *cli, int argc, char **argv);
@@ -157,12 +195,38 @@ VmftExit vmft_verb_plan (VmftCli *cli, int argc, char **argv);
 VmftExit vmft_verb_policy (VmftCli *cli, int argc, char **argv);
 VmftExit vmft_verb_record (VmftCli *cli, int argc, char **argv);
 VmftExit vmft_verb_reload (VmftCli *cli, int argc, char **argv);
+VmftExit vmft_verb_replay (VmftCli *cli, int argc, char **argv);
 VmftExit vmft_verb_show (VmftCli *cli, int argc, char **argv);
 VmftExit vmft_verb_status (VmftCli *cli, int argc, char **argv);
+VmftExit vmft_verb_templates (VmftCli *cli, int argc, char **argv);
+VmftExit vmft_verb_watch (VmftCli *cli, int argc, char **argv);
 VmftExit vmft_verb_why (VmftCli *cli, int argc, char **argv);
 
 /** vmft_cli_print_plan: a plan's record for people: what happens to each VM, and why. Shared by plan and why. */
 void vmft_cli_print_plan (GVariant *plan, gboolean estimates);
+
+/** vmft_cli_print_story: an incident with its lines, plans and migrations, as vmft_daemon_explain() tells it. */
+void vmft_cli_print_story (GVariant *story);
+
+/** vmft_cli_describe_event: Returns: (transfer full): @record of event @event ("alarm", "plan" …) in one line. */
+char *vmft_cli_describe_event (const char *event, GVariant *record);
+
+/** vmft_cli_describe_job: Returns: (transfer full): a running migration's @record in one line, with a bar. */
+char *vmft_cli_describe_job (GVariant *job, int name_width);
+
+/** VmftCliScreen: watch's picture of status, incidents, migrations and events on a terminal. */
+typedef struct _VmftCliScreen VmftCliScreen;
+
+/** vmft_cli_screen_new: takes the terminal until it is freed. */
+VmftCliScreen *vmft_cli_screen_new (VmftCli *cli);
+void vmft_cli_screen_free (VmftCliScreen *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (VmftCliScreen, vmft_cli_screen_free)
+
+/** vmft_cli_screen_draw: asks the daemon and draws what it says. */
+void vmft_cli_screen_draw (VmftCliScreen *self);
+
+/** vmft_cli_screen_add_event: shown from the next drawing on, newest first. */
+void vmft_cli_screen_add_event (VmftCliScreen *self, const char *time, const char *text);
 
 /** vmft_cli_print_estimates: @list: `aa{sv}` of estimates, one row a mode; @indent goes before each line. */
 void vmft_cli_print_estimates (GPtrArray *estimates, const char *indent);

@@ -25,5 +25,5 @@ vmft_verb_acknowledge (VmftCli *cli, int argc, char **argv)
   g_variant_dict_insert (&options, "benign", "b", benign);
   g_variant_dict_insert (&options, "clear", "b", clear);
   reply = vmft_cli_call (cli, "Acknowledge", g_variant_new ("(t)", id), g_variant_dict_end (&options), &exit);
-  return reply ? VMFT_EXIT_OK : exit;
+  return reply ? vmft_cli_done (cli, "{'id': <%t>, 'benign': <%b>, 'clear': <%b>}", id, benign, clear) : exit;
 }

@@ -46,7 +46,7 @@ vmft_verb_answers (VmftCli *cli, int argc, char **argv)
     {
       reply = vmft_cli_call (cli, "ForgetAnswer", g_variant_new ("(s)", argv[2]),
                              g_variant_dict_end (&options), &exit);
-      return reply ? VMFT_EXIT_OK : exit;
+      return reply ? vmft_cli_done (cli, "{'forgotten': <%s>}", argv[2]) : exit;
     }
   if (argc != 4 || strcmp (argv[1], "overrule") != 0)
     {
@@ -57,5 +57,5 @@ vmft_verb_answers (VmftCli *cli, int argc, char **argv)
     g_variant_dict_insert (&options, "reason", "s", reason);
   reply = vmft_cli_call (cli, "OverruleAnswer", g_variant_new ("(ss)", argv[2], argv[3]),
                          g_variant_dict_end (&options), &exit);
-  return reply ? VMFT_EXIT_OK : exit;
+  return reply ? vmft_cli_done (cli, "{'overruled': <%s>, 'answer': <%s>}", argv[2], argv[3]) : exit;
 }

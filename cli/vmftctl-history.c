@@ -23,7 +23,7 @@ print_migrations (GVariant *migrations)
       vmft_table_add_printf (table, "%s", vmft_cli_text (job, "name"));
       vmft_table_add_printf (table, "%s", vmft_cli_text (job, "mode"));
       vmft_table_add_printf (table, "%s", vmft_cli_text (job, "destination"));
-      vmft_table_add_printf (table, "%s", vmft_cli_text (job, "state"));
+      vmft_cli_add_state (table, vmft_cli_text (job, "state"));
       vmft_table_add_printf (table, "%s", forecast);
       vmft_table_add_printf (table, "%s", actual);
       vmft_table_add_printf (table, "%s", downtime);

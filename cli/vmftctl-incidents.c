@@ -18,6 +18,7 @@ print_incidents (GVariant *incidents)
       vmft_table_add_printf (table, "%" G_GINT64_FORMAT, vmft_dict_int64 (incident, "id", 0));
       vmft_table_add_printf (table, "%s%s", vmft_cli_text (incident, "state"),
                              vmft_dict_boolean (incident, "drill", FALSE) ? " (drill)" : "");
+      vmft_table_paint (table, vmft_cli_state_sgr (vmft_cli_text (incident, "state")));
       vmft_table_add_printf (table, "%s", vmft_cli_text (incident, "class"));
       vmft_table_add_printf (table, "%s", vmft_cli_text (incident, "locus"));
       vmft_table_add_printf (table, "%s", first);

@@ -43,5 +43,6 @@ vmft_verb_inhibit (VmftCli *cli, int argc, char **argv)
     return vmft_cli_usage (cli, "“%s” is neither a time nor a duration", until);
   reply =
       vmft_cli_call (cli, "Inhibit", g_variant_new ("(xs)", (gint64) until_us, why ? why : ""), NULL, &exit);
-  return reply ? VMFT_EXIT_OK : exit;
+  return reply ? vmft_cli_done (cli, "{'until_us': <%x>, 'why': <%s>}", (gint64) until_us, why ? why : "")
+               : exit;
 }

@@ -72,11 +72,9 @@ import_leads (VmftCli *cli, const char *path)
   imported = vmft_cli_call (cli, "ImportLeads", g_variant_new ("(@aa{sv})", records), NULL, &exit);
   if (imported == NULL)
     return exit;
-  if (cli->json)
-    g_print ("{\"imported\": %u}\n", g_variant_get_uint32 (imported));
-  else
+  if (!cli->json)
     g_print ("%u lead times imported\n", g_variant_get_uint32 (imported));
-  return VMFT_EXIT_OK;
+  return vmft_cli_done (cli, "{'imported': <%u>}", g_variant_get_uint32 (imported));
 }
 
 VmftExit

@@ -47,10 +47,9 @@ print_vms (GVariant *vms)
       else
         vmft_table_add_printf (table, "-");
       vmft_table_add_printf (table, "%s", vmft_cli_text (vm, "name"));
-      vmft_table_add_printf (table, "%s",
-                             vmft_dict_boolean (vm, "migrating", FALSE) ? "migrating"
-                             : vmft_dict_boolean (vm, "running", FALSE) ? "running"
-                                                                        : "not running");
+      vmft_cli_add_state (table, vmft_dict_boolean (vm, "migrating", FALSE) ? "migrating"
+                                 : vmft_dict_boolean (vm, "running", FALSE) ? "running"
+                                                                            : "not running");
       vmft_table_add_printf (table, "%s", memory);
       vmft_table_add_printf (table, "%s", resident);
       vmft_table_add_printf (table, "%s", rate);

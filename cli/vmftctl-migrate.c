@@ -57,15 +57,27 @@ vmft_verb_evacuate (VmftCli *cli, int argc, char **argv)
 VmftExit
 vmft_verb_drill (VmftCli *cli, int argc, char **argv)
 {
+  gboolean move = FALSE;
+  const GOptionEntry entries[] = {
+    { "move", 0, 0, G_OPTION_ARG_NONE, &move, "Carry the plan out: VMs really move", NULL },
+    { NULL },
+  };
   g_autoptr (GVariant) reply = NULL;
   VmftExit exit = VMFT_EXIT_OK;
+  GVariantDict options;
 
-  if (!vmft_cli_parse (cli, NULL, &argc, &argv, 1, 1, &exit))
+  if (!vmft_cli_parse (cli, entries, &argc, &argv, 1, 1, &exit))
     return exit;
-  reply = vmft_cli_call (cli, "Drill", g_variant_new ("(s)", argv[1]), NULL, &exit);
-  if (reply != NULL && !cli->json)
-    g_print ("The rehearsal is recorded as an incident (vmftctl incidents); nothing moves.\n");
-  return reply ? VMFT_EXIT_OK : exit;
+  g_variant_dict_init (&options, NULL);
+  if (move)
+    g_variant_dict_insert (&options, "move", "b", TRUE);
+  reply = vmft_cli_call (cli, "Drill", g_variant_new ("(s)", argv[1]), g_variant_dict_end (&options), &exit);
+  if (reply == NULL)
+    return exit;
+  if (!cli->json)
+    g_print ("The rehearsal is recorded as an incident (vmftctl incidents); %s.\n",
+             move ? "its plan is being carried out (vmftctl watch)" : "nothing moves");
+  return vmft_cli_done (cli, "{'class': <%s>, 'move': <%b>}", argv[1], move);
 }
 
 VmftExit
@@ -83,5 +95,5 @@ vmft_verb_abort (VmftCli *cli, int argc, char **argv)
     return VMFT_EXIT_USAGE;
   path = g_strdup_printf ("/org/vmft1/migration/%" G_GUINT64_FORMAT, id);
   reply = vmft_cli_call_at (cli, path, "org.vmft1.Migration", "Abort", NULL, NULL, &exit);
-  return reply ? VMFT_EXIT_OK : exit;
+  return reply ? vmft_cli_done (cli, "{'id': <%t>}", id) : exit;
 }

@@ -54,19 +54,20 @@ print_status (GVariant *status)
   g_autoptr (GVariant) detector = g_variant_lookup_value (status, "detector", G_VARIANT_TYPE_VARDICT);
   g_autoptr (GVariant) input = g_variant_lookup_value (status, "input", G_VARIANT_TYPE_VARDICT);
   g_autofree char *started = vmft_cli_time (status, "started_us");
+  g_autofree char *state = vmft_cli_paint (vmft_cli_text (status, "state"));
+  g_autofree char *libvirt = vmft_cli_paint (
+      vmft_dict_boolean (status, "libvirt_connected", FALSE) ? "connected" : "not connected (retrying)");
 
   g_print ("%-12s %s, vmftd %s since %s\n", "Host:", vmft_cli_text (status, "host"),
            vmft_cli_text (status, "version"), started);
-  g_print ("%-12s %s, mode %s\n", "State:", vmft_cli_text (status, "state"),
-           vmft_cli_text (status, "operation"));
+  g_print ("%-12s %s, mode %s\n", "State:", state, vmft_cli_text (status, "operation"));
   if (vmft_dict_string (status, "inhibited_because") != NULL)
     {
       g_autofree char *until = vmft_cli_time (status, "inhibited_until_us");
 
       g_print ("%-12s until %s: %s\n", "Inhibited:", until, vmft_cli_text (status, "inhibited_because"));
     }
-  g_print ("%-12s %s, %s\n", "libvirt:", vmft_cli_text (status, "libvirt_uri"),
-           vmft_dict_boolean (status, "libvirt_connected", FALSE) ? "connected" : "not connected (retrying)");
+  g_print ("%-12s %s, %s\n", "libvirt:", vmft_cli_text (status, "libvirt_uri"), libvirt);
   g_print ("%-12s %" G_GINT64_FORMAT ", %" G_GINT64_FORMAT " open incidents, %" G_GINT64_FORMAT
            " migrations running\n",
            "VMs:", vmft_dict_int64 (status, "vms", 0), vmft_dict_int64 (status, "open_incidents", 0),

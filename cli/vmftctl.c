@@ -28,6 +28,10 @@ static const VmftVerb verbs[] = {
   { "record", "[ID]", "List or fetch what was recorded around incidents", vmft_verb_record },
   { "mode", "[observe|advise|act]", "Show or set how far vmftd may go by itself", vmft_verb_mode },
   { "inhibit", "", "Hold all plans back for a while", vmft_verb_inhibit },
+  { "watch", "", "Show what happens, as it happens", vmft_verb_watch },
+  { "config", "[check [FILE]|show]", "Check a configuration, or show the one in force", vmft_verb_config },
+  { "replay", "FILE…", "Show what would have happened on this log", vmft_verb_replay },
+  { "templates", "FILE", "Show the templates of a log", vmft_verb_templates },
   { "reload", "", "Make the daemon read its configuration again", vmft_verb_reload },
 };
 

@@ -8,7 +8,8 @@
 struct _VmftTable
 {
   guint n_columns;
-  GPtrArray *cells; /* of char *, headings first, row by row */
+  GPtrArray *cells;  /* of char *, headings first, row by row */
+  GHashTable *paint; /* cell's index -> rendition, static */
 };
 
 VmftTable *
@@ -18,6 +19,7 @@ vmft_table_new (const char *const *headings)
 
   self->n_columns = g_strv_length ((char **) headings);
   self->cells = g_ptr_array_new_with_free_func (g_free);
+  self->paint = g_hash_table_new (NULL, NULL);
   vmft_table_add (self, headings);
   return self;
 }
@@ -41,13 +43,23 @@ vmft_table_add_printf (VmftTable *self, const char *format, ...)
   g_ptr_array_add (self->cells, vmft_text_printable (text, -1));
 }
 
+void
+vmft_table_paint (VmftTable *self, const char *sgr)
+{
+  if (sgr != NULL)
+    g_hash_table_insert (self->paint, GUINT_TO_POINTER (self->cells->len - 1), (gpointer) sgr);
+}
+
 static void
-append_cell (GString *out, const char *text, gsize width)
+append_cell (GString *out, const char *text, const char *sgr, gsize width)
 {
   gsize length = (gsize) g_utf8_strlen (text, -1);
 
   g_string_append_c (out, ' ');
-  g_string_append (out, text);
+  if (sgr != NULL)
+    g_string_append_printf (out, "\033[%sm%s\033[0m", sgr, text);
+  else
+    g_string_append (out, text);
   for (gsize i = length; i < width + 2; i++)
     g_string_append_c (out, ' ');
 }
@@ -78,7 +90,8 @@ vmft_table_to_string (VmftTable *self)
 
   for (guint i = 0; i < self->cells->len; i++)
     {
-      append_cell (out, g_ptr_array_index (self->cells, i), widths[i % self->n_columns]);
+      append_cell (out, g_ptr_array_index (self->cells, i),
+                   g_hash_table_lookup (self->paint, GUINT_TO_POINTER (i)), widths[i % self->n_columns]);
       if ((i + 1) % self->n_columns != 0)
         continue;
       trim_and_end_line (out);
@@ -96,5 +109,6 @@ void
 vmft_table_free (VmftTable *self)
 {
   g_ptr_array_unref (self->cells);
+  g_hash_table_unref (self->paint);
   g_free (self);
 }

@@ -17,6 +17,9 @@ void vmft_table_add (VmftTable *self, const char *const *cells);
 /** vmft_table_add_printf: one cell a call, row-wise; a full row starts the next one. */
 void vmft_table_add_printf (VmftTable *self, const char *format, ...) G_GNUC_PRINTF (2, 3);
 
+/** vmft_table_paint: @sgr: (nullable): the cell added last is shown in this rendition ("1;31"); static text. */
+void vmft_table_paint (VmftTable *self, const char *sgr);
+
 /** vmft_table_to_string: Returns: (transfer full): the table, each line with its newline. */
 char *vmft_table_to_string (VmftTable *self);
 

@@ -214,7 +214,8 @@ make_conf (Replay *self, guint64 n_lessons, GError **error)
       g_autofree char *group = g_strconcat ("Destination ", destinations[i], NULL);
       g_autofree char *uri = g_strconcat ("fake://", destinations[i], NULL);
 
-      if (!vmft_conf_set (self->conf, group, "uri", uri, error))
+      if (!vmft_conf_set (self->conf, group, "uri", uri, error) ||
+          !vmft_conf_set (self->conf, group, "status-url", "", error))
         return FALSE;
     }
   return (destinations[0] != NULL ||
