@@ -53,17 +53,21 @@ static gboolean reload (gpointer user_data, GError **error);
 static void
 put_in_force (Service *service, VmftConf *conf, VmftDaemon *daemon)
 {
+  gboolean bus = strcmp (vmft_conf_get_string (conf, "Daemon", "bus"), "none") != 0;
   g_autoptr (GError) error = NULL;
 
   g_clear_pointer (&service->gate, vmft_gate_free);
   g_clear_pointer (&service->outside, vmft_outside_free);
-  g_clear_pointer (&service->dbus, vmft_dbus_free);
-  g_clear_object (&service->daemon);
+  if (!bus)
+    g_clear_pointer (&service->dbus, vmft_dbus_free);
+  else if (service->dbus != NULL)
+    vmft_dbus_set_daemon (service->dbus, daemon); /* whoever calls meanwhile finds the name */
+  g_clear_object (&service->daemon);              /* before the new one starts */
   g_clear_pointer (&service->conf, vmft_conf_unref);
   service->conf = vmft_conf_ref (conf);
   service->daemon = g_object_ref (daemon);
   vmft_daemon_start (daemon);
-  if (strcmp (vmft_conf_get_string (conf, "Daemon", "bus"), "none") != 0)
+  if (bus && service->dbus == NULL)
     service->dbus = vmft_dbus_new (daemon, NULL, reload, service);
   service->outside = vmft_outside_new (daemon, &error);
   if (service->outside == NULL)

@@ -368,23 +368,60 @@ connect_bus (gpointer user_data)
   return G_SOURCE_REMOVE;
 }
 
-VmftDbus *
-vmft_dbus_new (VmftDaemon *daemon, const char *address, VmftDbusReloadFunc reload, gpointer user_data)
-{
-  VmftDbus *self = g_new0 (VmftDbus, 1);
+/* --- the daemon behind it --- */
 
+static void
+listen_to (VmftDbus *self, VmftDaemon *daemon)
+{
   self->daemon = g_object_ref (daemon);
-  self->clock = g_object_ref (vmft_daemon_get_clock (daemon));
-  self->address = g_strdup (address);
-  self->reload = reload;
-  self->reload_data = user_data;
-  self->cancellable = g_cancellable_new ();
   g_signal_connect (daemon, "alarm", G_CALLBACK (on_alarm), self);
   g_signal_connect (daemon, "incident", G_CALLBACK (on_incident), self);
   g_signal_connect (daemon, "plan", G_CALLBACK (on_plan), self);
   g_signal_connect (daemon, "migration", G_CALLBACK (on_migration), self);
   g_signal_connect (daemon, "changed", G_CALLBACK (on_changed), self);
   g_signal_connect (vmft_daemon_get_hypervisor (daemon), "vm-changed", G_CALLBACK (on_vm_changed), self);
+}
+
+static void
+stop_listening (VmftDbus *self)
+{
+  g_signal_handlers_disconnect_by_data (self->daemon, self);
+  g_signal_handlers_disconnect_by_data (vmft_daemon_get_hypervisor (self->daemon), self);
+  g_clear_object (&self->daemon);
+}
+
+static void
+unexport_objects (VmftDbus *self)
+{
+  GList *objects = g_dbus_object_manager_get_objects (G_DBUS_OBJECT_MANAGER (self->objects));
+
+  for (GList *l = objects; l != NULL; l = l->next)
+    g_dbus_object_manager_server_unexport (self->objects, g_dbus_object_get_object_path (l->data));
+  g_list_free_full (objects, g_object_unref);
+}
+
+void
+vmft_dbus_set_daemon (VmftDbus *self, VmftDaemon *daemon)
+{
+  stop_listening (self);
+  listen_to (self, daemon);
+  if (self->objects == NULL)
+    return;
+  unexport_objects (self);
+  export_all (self);
+}
+
+VmftDbus *
+vmft_dbus_new (VmftDaemon *daemon, const char *address, VmftDbusReloadFunc reload, gpointer user_data)
+{
+  VmftDbus *self = g_new0 (VmftDbus, 1);
+
+  self->clock = g_object_ref (vmft_daemon_get_clock (daemon));
+  self->address = g_strdup (address);
+  self->reload = reload;
+  self->reload_data = user_data;
+  self->cancellable = g_cancellable_new ();
+  listen_to (self, daemon);
   self->refresh_id = vmft_clock_add_timer (self->clock, REFRESH_MS, on_refresh, self, NULL);
   connect_bus (self);
   return self;
@@ -394,8 +431,6 @@ void
 vmft_dbus_free (VmftDbus *self)
 {
   g_cancellable_cancel (self->cancellable);
-  g_signal_handlers_disconnect_by_data (self->daemon, self);
-  g_signal_handlers_disconnect_by_data (vmft_daemon_get_hypervisor (self->daemon), self);
   vmft_clear_timer (self->clock, &self->retry_id);
   vmft_clear_timer (self->clock, &self->refresh_id);
   if (self->connection != NULL)
@@ -403,7 +438,7 @@ vmft_dbus_free (VmftDbus *self)
   retire_bus (self);
   g_object_unref (self->cancellable);
   g_object_unref (self->clock);
-  g_object_unref (self->daemon);
+  stop_listening (self);
   g_free (self->address);
   g_free (self);
 }

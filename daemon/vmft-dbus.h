@@ -31,6 +31,9 @@ vmft_dbus_new (VmftDaemon *daemon, const char *address, VmftDbusReloadFunc reloa
 void vmft_dbus_free (VmftDbus *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VmftDbus, vmft_dbus_free)
 
+/** vmft_dbus_set_daemon: @daemon answers from now on, in place of the one before; the name is never without an owner. */
+void vmft_dbus_set_daemon (VmftDbus *self, VmftDaemon *daemon);
+
 /** vmft_dbus_owns_name: Returns: whether clients can find the daemon now. */
 gboolean vmft_dbus_owns_name (VmftDbus *self);
 

@@ -495,6 +495,20 @@ test_drill_moves_nothing (Fixture *f, gconstpointer data)
   g_assert_cmpstr (vmft_fake_world_where (f->world, f->uuid), ==, "a");
 }
 
+static void
+test_drill_moves_when_told (Fixture *f, gconstpointer data)
+{
+  g_autoptr (GVariant) plans = NULL;
+  g_autofree char *text = NULL;
+
+  g_variant_unref (expect_reply (f, "Drill", "('disk', {'move': <true>})"));
+  advance (f, 60.0);
+  plans = expect_reply (f, "ListPlans", "(@a{sv} {},)");
+  text = g_variant_print (plans, FALSE);
+  g_assert_nonnull (strstr (text, "'drill': <true>"));
+  g_assert_cmpstr (vmft_fake_world_where (f->world, f->uuid), ==, "b");
+}
+
 /* --- who may do what --- */
 
 /* Calls as another user; its output tells. Returns: its exit status. */
@@ -563,6 +577,9 @@ test_others_may_only_read (Fixture *f, gconstpointer data)
   g_clear_pointer (&output, g_free);
   g_assert_cmpint (call_as_nobody (f, "Plan", NULL, "{}", &output), !=, 0);
   g_assert_nonnull (strstr (output, "org.vmft1.plan"));
+  g_clear_pointer (&output, g_free);
+  g_assert_cmpint (call_as_nobody (f, "Drill", "disk", "{'move': <true>}", &output), !=, 0);
+  g_assert_nonnull (strstr (output, "org.vmft1.migrate"));
 }
 
 /* A polkit that says what the test wants. */
@@ -623,6 +640,10 @@ test_polkit_decides (Fixture *f, gconstpointer data)
   g_assert_nonnull (strstr (output, "polkit says no"));
   g_assert_cmpstr (authority.action, ==, "org.vmft1.configure");
   g_clear_pointer (&output, g_free);
+  g_assert_cmpint (call_as_nobody (f, "ListVMs", NULL, "{}", &output), !=, 0);
+  g_assert_cmpstr (authority.action, ==, "org.vmft1.read");
+  g_clear_pointer (&output, g_free);
+  authority.n_asked = 1;
   authority.allow = TRUE;
   g_assert_cmpint (call_as_nobody (f, "SetOperation", "advise", "{}", &output), ==, 0);
   g_assert_cmpint (vmft_daemon_get_operation (f->daemon), ==, VMFT_OPERATION_ADVISE);
@@ -735,6 +756,7 @@ main (int argc, char **argv)
   ADD ("incident", test_incident_and_its_story);
   ADD ("migration", test_migration_object);
   ADD ("drill", test_drill_moves_nothing);
+  ADD ("drill-that-moves", test_drill_moves_when_told);
   ADD ("others-may-only-read", test_others_may_only_read);
   ADD ("polkit-decides", test_polkit_decides);
   ADD ("bus-restarts", test_bus_restarts);
