@@ -157,6 +157,56 @@ def test_follows(browser, server, records, directory):
     print(f"# the page showed an event after {took * 1000:.0f} ms")
 
 
+def shape(browser, width, dark):
+    """A window of that width, in that colour scheme."""
+    browser.call("POST", "/goog/cdp/execute", {"cmd": "Emulation.setDeviceMetricsOverride", "params": {
+        "width": width, "height": 1180, "deviceScaleFactor": 1, "mobile": False}})
+    browser.call("POST", "/goog/cdp/execute", {"cmd": "Emulation.setEmulatedMedia", "params": {
+        "features": [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]}})
+
+
+def luminance(browser, selector, what):
+    return browser.run("return getComputedStyle(document.querySelector(arguments[0]))[arguments[1]]"
+                       ".match(/\\d+/g).slice(0, 3).reduce((sum, part) => sum + Number(part), 0) / 765", selector, what)
+
+
+def test_looks(browser, server, records, directory, shots):
+    """Long names on a telephone do not push anything out of the window; dark is dark; nothing there is said."""
+    long = json.loads(json.dumps(records))
+    for vm in long["vms"]:
+        vm["name"] = "a-very-long-name-" * 12
+    for migration in long["migrations"]:
+        migration["name"] = "a-very-long-name-" * 12
+    long["incidents"][0]["locus"] = "block " + "x" * 120
+    for number, width in enumerate((380, 700, 1180)):
+        path = os.path.join(directory, f"long-{width}.json")
+        long["status"]["vms"] = 100 + number
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(long, file)
+        server.publish("incident", path)
+        server.publish("status", path)
+        shape(browser, width, False)
+        browser.wait("document.querySelector('.vm h3').innerText.includes('a-very-long-name')", "long names")
+        wide = browser.run("return document.documentElement.scrollWidth")
+        check(wide <= width, f"at {width} px the page is {wide} px wide")
+        shots(f"{width}")
+    for dark in (False, True):
+        shape(browser, 1180, dark)
+        back, front = luminance(browser, "body", "backgroundColor"), luminance(browser, "body", "color")
+        check((back < 0.3 < 0.7 < front) if dark else (back > 0.7 > 0.3 > front), f"dark={dark}: {back} {front}")
+    shots("dark")
+    shape(browser, 1180, False)
+    empty = dict(records, vms=[], incidents=[], migrations=[], history=[])
+    path = os.path.join(directory, "empty.json")
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(empty, file)
+    server.publish("incident", path)
+    browser.wait("document.querySelectorAll('.vm').length === 0", "no machine any more")
+    for part in ("incidents", "migrations", "vms", "history"):
+        check(text(browser, f"#{part}").strip() != "", f"{part} says that there is none")
+    shots("empty")
+
+
 def test_token(browser, program, path):
     server = Server(program, path, TOKEN)
     browser.call("POST", "/url", {"url": server.url})
@@ -189,6 +239,11 @@ def main():
         records = json.load(file)
     with tempfile.TemporaryDirectory(prefix="vmft-page-", ignore_cleanup_errors=True) as directory:
         browser = Browser(directory)
+
+        def shots(name):
+            if len(sys.argv) > 3:
+                screenshot(browser, re.sub(r"\.png$", f"-{name}.png", sys.argv[3]))
+
         try:
             server = Server(program, path)
             test_shows(browser, server, records)
@@ -196,6 +251,7 @@ def main():
                 screenshot(browser, sys.argv[3])
             test_hostile(browser)
             test_follows(browser, server, records, directory)
+            test_looks(browser, server, records, directory, shots)
             no_complaints(browser)
             server.close()
             test_token(browser, program, path)
