@@ -35,11 +35,13 @@ vmft_cli_describe_job (GVariant *job, int name_width)
 static char *
 describe_incident (GVariant *record)
 {
-  return g_strdup_printf (
-      "incident %" G_GINT64_FORMAT " %s: %s on %s, %" G_GINT64_FORMAT " alarms%s: %s",
-      vmft_dict_int64 (record, "id", 0), vmft_cli_text (record, "state"), vmft_cli_text (record, "class"),
-      vmft_cli_text (record, "locus"), vmft_dict_int64 (record, "alarms", 0),
-      vmft_dict_boolean (record, "drill", FALSE) ? ", a drill" : "", vmft_cli_text (record, "template"));
+  return g_strdup_printf ("incident %" G_GINT64_FORMAT " %s: %s on %s, %" G_GINT64_FORMAT " alarms%s: %s",
+                          vmft_dict_int64 (record, "id", 0), vmft_cli_text (record, "state"),
+                          vmft_cli_text (record, "class"), vmft_cli_text (record, "locus"),
+                          vmft_dict_int64 (record, "alarms", 0),
+                          vmft_dict_boolean (record, "drill", FALSE) ? ", a drill" : "",
+                          vmft_dict_string (record, "family") ? vmft_cli_text (record, "family")
+                                                              : vmft_cli_text (record, "template"));
 }
 
 static char *

@@ -79,7 +79,7 @@ put_status (VmftCliScreen *self, GVariant *status)
 {
   g_autofree char *now = vmft_text_time (g_get_real_time ());
   g_autofree char *text = g_strdup_printf (
-      "%s: %s, mode %s, %" G_GINT64_FORMAT " VMs, libvirt %s    %.19s", vmft_cli_text (status, "host"),
+      "%s: %s, mode %s, VMs %" G_GINT64_FORMAT ", libvirt %s    %.19s", vmft_cli_text (status, "host"),
       vmft_cli_text (status, "state"), vmft_cli_text (status, "operation"),
       vmft_dict_int64 (status, "vms", 0),
       vmft_dict_boolean (status, "libvirt_connected", FALSE) ? "connected" : "not connected", now);

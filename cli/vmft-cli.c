@@ -62,7 +62,8 @@ exit_for (const GError *error)
 {
   if (g_error_matches (error, VMFT_ERROR, VMFT_ERROR_NOT_FOUND))
     return VMFT_EXIT_NOT_FOUND;
-  if (g_error_matches (error, VMFT_ERROR, VMFT_ERROR_INVALID))
+  if (g_error_matches (error, VMFT_ERROR, VMFT_ERROR_INVALID) ||
+      g_error_matches (error, VMFT_ERROR, VMFT_ERROR_CONFIG))
     return VMFT_EXIT_USAGE;
   if (g_error_matches (error, G_DBUS_ERROR, G_DBUS_ERROR_ACCESS_DENIED) ||
       g_error_matches (error, G_DBUS_ERROR, G_DBUS_ERROR_AUTH_FAILED))

@@ -7,29 +7,19 @@
 #include <string.h>
 #include <vmft-config.h>
 
-/* What is asked is whether the file is good: one that is not is answered, not failed at. */
 static VmftExit
 check (VmftCli *cli, const char *path)
 {
+  const char *file = path ? path : VMFT_SETUP_DEFAULT_CONF;
   g_autoptr (GError) error = NULL;
   g_autoptr (VmftConf) conf = vmft_setup_conf (path, NULL, &error);
-  const char *file = path ? path : VMFT_SETUP_DEFAULT_CONF;
+  VmftExit exit = conf ? VMFT_EXIT_OK : vmft_cli_fail (cli, error);
+  g_autofree char *problem = vmft_text_printable (error ? error->message : NULL, -1);
 
-  if (cli->json)
-    {
-      g_autofree char *text = error ? vmft_text_printable (error->message, -1) : NULL;
-
-      vmft_cli_done (cli, "{'file': <%s>, 'good': <%b>, 'error': <%s>}", file, conf != NULL,
-                     text ? text : "");
-      return conf ? VMFT_EXIT_OK : VMFT_EXIT_USAGE;
-    }
-  if (conf == NULL)
-    {
-      vmft_cli_fail (cli, error);
-      return VMFT_EXIT_USAGE;
-    }
-  g_print ("%s is good\n", file);
-  return VMFT_EXIT_OK;
+  if (conf != NULL && !cli->json)
+    g_print ("%s is good\n", file);
+  vmft_cli_done (cli, "{'file': <%s>, 'good': <%b>, 'error': <%s>}", file, conf != NULL, problem);
+  return exit;
 }
 
 static void

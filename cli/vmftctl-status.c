@@ -11,7 +11,7 @@ print_sources (GVariant *input)
       GVariant *source = sources->pdata[i];
       const char *problem = vmft_cli_text (source, "problem");
 
-      g_print ("%-12s %s%s%s%s\n", i == 0 ? "Sources:" : "", vmft_cli_text (source, "name"),
+      g_print ("%-14s %s%s%s%s\n", i == 0 ? "Sources:" : "", vmft_cli_text (source, "name"),
                vmft_dict_boolean (source, "trusted", FALSE) ? " (trusted)" : "", *problem != '-' ? ": " : "",
                *problem != '-' ? problem : "");
     }
@@ -28,7 +28,7 @@ print_destinations (GVariant *status)
       g_autofree char *free_memory = vmft_cli_bytes (destination, "free_bytes");
       gboolean reachable = vmft_dict_boolean (destination, "reachable", FALSE);
 
-      g_print ("%-12s %s: %s, %s free%s\n", i == 0 ? "Destinations:" : "",
+      g_print ("%-14s %s: %s, %s free%s\n", i == 0 ? "Destinations:" : "",
                vmft_cli_text (destination, "name"),
                reachable ? "reachable" : vmft_cli_text (destination, "problem"), free_memory,
                vmft_dict_boolean (destination, "suspect", FALSE) ? ", suspect" : "");
@@ -58,22 +58,22 @@ print_status (GVariant *status)
   g_autofree char *libvirt = vmft_cli_paint (
       vmft_dict_boolean (status, "libvirt_connected", FALSE) ? "connected" : "not connected (retrying)");
 
-  g_print ("%-12s %s, vmftd %s since %s\n", "Host:", vmft_cli_text (status, "host"),
+  g_print ("%-14s %s, vmftd %s since %s\n", "Host:", vmft_cli_text (status, "host"),
            vmft_cli_text (status, "version"), started);
-  g_print ("%-12s %s, mode %s\n", "State:", state, vmft_cli_text (status, "operation"));
+  g_print ("%-14s %s, mode %s\n", "State:", state, vmft_cli_text (status, "operation"));
   if (vmft_dict_string (status, "inhibited_because") != NULL)
     {
       g_autofree char *until = vmft_cli_time (status, "inhibited_until_us");
 
-      g_print ("%-12s until %s: %s\n", "Inhibited:", until, vmft_cli_text (status, "inhibited_because"));
+      g_print ("%-14s until %s: %s\n", "Inhibited:", until, vmft_cli_text (status, "inhibited_because"));
     }
-  g_print ("%-12s %s, %s\n", "libvirt:", vmft_cli_text (status, "libvirt_uri"), libvirt);
-  g_print ("%-12s %" G_GINT64_FORMAT ", %" G_GINT64_FORMAT " open incidents, %" G_GINT64_FORMAT
+  g_print ("%-14s %s, %s\n", "Libvirt:", vmft_cli_text (status, "libvirt_uri"), libvirt);
+  g_print ("%-14s %" G_GINT64_FORMAT ", %" G_GINT64_FORMAT " open incidents, %" G_GINT64_FORMAT
            " migrations running\n",
            "VMs:", vmft_dict_int64 (status, "vms", 0), vmft_dict_int64 (status, "open_incidents", 0),
            vmft_dict_int64 (status, "running_migrations", 0));
   if (detector != NULL)
-    g_print ("%-12s engine %s, %" G_GINT64_FORMAT " lines, %" G_GINT64_FORMAT " templates, %" G_GINT64_FORMAT
+    g_print ("%-14s engine %s, %" G_GINT64_FORMAT " lines, %" G_GINT64_FORMAT " templates, %" G_GINT64_FORMAT
              " alarms%s\n",
              "Detector:", vmft_cli_text (detector, "engine"), vmft_dict_int64 (detector, "lines", 0),
              vmft_dict_int64 (detector, "templates", 0), vmft_dict_int64 (detector, "alarms", 0),

@@ -60,7 +60,7 @@ cat >"$DIR/bus.conf" <<EOF
   <type>system</type>
   <listen>unix:path=$DIR/bus</listen>
   <auth>EXTERNAL</auth>
-  <policy context="default"><allow own="*"/><allow send_destination="*"/><allow receive_sender="*"/></policy>
+  <policy context="default"><allow user="*"/><allow own="*"/><allow send_destination="*"/><allow receive_sender="*"/></policy>
 </busconfig>
 EOF
 cat >"$DIR/vmftd.conf" <<EOF
@@ -102,12 +102,37 @@ expect 2 'neither a time nor a duration' inhibit --until whenever --why test
 expect 2 'say --until' inhibit
 expect 0 'Commands:' --help
 expect 0 '^vmftctl [0-9]' --version
+expect 2 'say check' config frobnicate
+expect 2 'an argument is missing' replay
+expect 2 'an argument is missing' templates
+
+echo "- what needs no daemon"
+expect 0 '^.*vmftd.conf is good$' config check "$DIR/vmftd.conf"
+printf '[Daemon]\nmdoe=act\n' >"$DIR/bad.conf"
+expect 2 "bad.conf: \[Daemon\] mdoe: .*mode" config check "$DIR/bad.conf"
+[[ $("$VMFTCTL" config check "$DIR/bad.conf" 2>&1 | sed 's/^[^:]*: //') == \
+   "$("$VMFTD" --check-config --config "$DIR/bad.conf" 2>&1 | sed 's/^[^:]*: //')" ]] || fail "vmftd says it otherwise"
+expect 2 '"good" : false' config check "$DIR/bad.conf" --json
+expect 4 'No such file|not there' config check "$DIR/none.conf"
+RECORDED=$VMFT_SOURCE_ROOT/testbed/recorded/hdd-1/log.txt
+export VMFT_DATA_DIR=$VMFT_SOURCE_ROOT/data
+expect 0 'Incident: +1, .*class disk, locus block sda' replay "$RECORDED"
+expect 0 '^ web +[a-z-]+ +another-host' replay --vm web:1G:10M "$RECORDED"
+expect 0 'web: [a-z-]+ to another-host completed' replay --vm web:1G:10M "$RECORDED"
+expect 0 'guard: advise' replay --vm web:1G:10M --mode advise "$RECORDED"
+expect 0 '^ +1 +[0-9]+ ' templates "$RECORDED"
+expect 2 'is not a mode of operation' replay --mode sideways "$RECORDED"
+expect 2 'is not NAME:MEMORY' replay --vm web "$RECORDED"
+expect 1 'none.log: ' replay "$DIR/none.log"
+expect 1 'none.log: ' templates "$DIR/none.log"
+echo 'NUM [' >"$DIR/masks"
+expect 2 'masks' templates --masks "$DIR/masks" "$RECORDED"
 
 "$VMFTD" --config "$DIR/vmftd.conf" >"$DIR/vmftd.log" 2>&1 &
 PIDS+=($!)
 
 echo "- before anything happens"
-eventually 'libvirt: .* connected' status
+eventually 'Libvirt: .* connected' status
 json 'v["operation"] == "observe" and v["open_incidents"] == 0' status
 eventually '^ 1 +test +running' list
 json 'v[0]["name"] == "test" and v[0]["running"]' list
@@ -218,4 +243,53 @@ expect 0 '' drill disk
 eventually 'drill' incidents
 expect 0 'stays|Plan' evacuate --dry-run
 expect 0 '' reload
+
+echo "- one word after the other"
+"$VMFTCTL" watch --json >"$DIR/watch" &
+watch=$!
+PIDS+=("$watch")
+for _ in {1..200}; do [[ -s $DIR/watch ]] && break; sleep 0.05; done
+expect 0 'nothing moves' drill memory
+for _ in {1..200}; do grep -q '"event":"plan"' "$DIR/watch" && break; sleep 0.05; done
+python3 - "$DIR/watch" <<'END' || fail "watch --json: $(cat "$DIR/watch")"
+import json
+import sys
+
+with open(sys.argv[1], encoding="utf-8") as file:
+    lines = [json.loads(line) for line in file]
+assert lines[0]["event"] == "status" and lines[0]["data"]["operation"], lines[0]
+assert {"alarm", "incident", "plan"} <= {line["event"] for line in lines}, lines
+assert all(line["time_us"] > 0 and line["data"] for line in lines)
+assert any(line["data"].get("drill") for line in lines)
+END
+kill -TERM "$watch"
+status=0
+wait "$watch" || status=$?
+((status == 0)) || fail "watch ends with $status"
+# on a terminal: a picture, and the terminal as it was after Ctrl-C
+TERM=xterm script -qec "timeout --foreground -s INT 2 '$VMFTCTL' watch; :" /dev/null </dev/null >"$DIR/screen"
+grep -q 'Open incidents' "$DIR/screen" || fail "watch draws: $(cat -v "$DIR/screen")"
+[[ $(cat "$DIR/screen") == *$'\033[?25h\033[?1049l'* ]] || fail "watch leaves the terminal as it was not"
+# colours on a terminal only, and not against NO_COLOR
+! "$VMFTCTL" incidents | grep -q $'\033' || fail "colours in a pipe"
+TERM=xterm script -qec "'$VMFTCTL' incidents" /dev/null </dev/null | grep -q $'\033\[' || fail "no colours on a terminal"
+! TERM=xterm NO_COLOR=1 script -qec "'$VMFTCTL' incidents" /dev/null </dev/null | grep -q $'\033\[' ||
+  fail "colours against NO_COLOR"
+
+echo "- JSON as released"
+open=$("$VMFTCTL" incidents --open --json | python3 -c 'import json, sys; print(json.load(sys.stdin)[0]["id"])')
+"$VMFTCTL" answers overrule 'flux capacitor <:*:> low' normal
+"$VMFT_SOURCE_ROOT/tests/cli/json-schema.py" "$VMFTCTL" "$VMFT_SOURCE_ROOT/tests/cli/json.released" "$RECORDED" \
+  "$DIR/vmftd.conf" "$open" || fail "JSON"
+
+echo "- who may not"
+chmod 755 "$DIR"
+chmod 777 "$DIR/bus"
+nobody=(setpriv --reuid=65534 --regid=65534 --clear-groups)
+if ((EUID == 0)) && "${nobody[@]}" "$VMFTCTL" --version >/dev/null 2>&1; then
+  status=0
+  "${nobody[@]}" "$VMFTCTL" list >/dev/null || fail "nobody may not read"
+  said=$("${nobody[@]}" "$VMFTCTL" mode act 2>&1) || status=$?
+  [[ $status == 5 && $said == *org.vmft1.configure* ]] || fail "nobody sets the mode: $status $said"
+fi
 echo "- done"

@@ -66,6 +66,8 @@ expect 'mail web-1 web\ \$\(touch\ owned\)' show ''
 expect 'web-1 web\ \$\(touch\ owned\)' estimate we
 expect '7 71' why ''
 expect 'act advise' mode a
+expect 'check' config c
+expect '--vm= --vms=' replay --vm
 expect '' show nothing
 expect 'mail' policy ma
 expect 'max-downtime= modes= off= priority=' policy mail ''

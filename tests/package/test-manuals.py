@@ -50,6 +50,17 @@ def test_commands(directory, name, program, least):
         check(re.search(rf"^\.B {verb}\b|^{verb}\b", text, re.M), f"{name} lacks {verb}")
 
 
+def test_records(root, directory):
+    """What --json has promised is told."""
+    text = page(directory, "org.vmft1.5") + page(directory, "vmftctl.1")
+    with open(os.path.join(root, "tests/cli/json.released"), encoding="utf-8") as file:
+        lines = [line.split("|") for line in file if "|" in line and not line.startswith("#")]
+    members = {member for line in lines if not line[0].startswith("config show") for member in line[2].split()}
+    check(len(members) > 80, f"members found: {members}")
+    lacking = sorted(member for member in members if not re.search(rf"\b{member}\b", text))
+    check(not lacking, f"org.vmft1(5) lacks {lacking}")
+
+
 def test_interface(root, directory):
     text = page(directory, "org.vmft1.5")
     with open(os.path.join(root, "data/org.vmft1.xml"), encoding="utf-8") as file:
@@ -76,8 +87,9 @@ def main():
         print("the manuals were not built: rst2man (python3-docutils) is not installed")
         return 77
     test_keys(directory, conf_keys)
-    test_commands(directory, "vmftctl.1", vmftctl, 10)
+    test_commands(directory, "vmftctl.1", vmftctl, 24)
     test_commands(directory, "vmft-eval.1", vmft_eval, 3)
+    test_records(root, directory)
     test_interface(root, directory)
     test_format(directory)
     return 0
