@@ -33,14 +33,12 @@ vmft_setup_daemon (VmftConf *conf, VmftClock *clock, VmftStore *store, GError **
 
 /* What the table of keys cannot tell: whether a daemon can be made of it. */
 static gboolean
-try_conf (VmftConf *conf, const char *path, GError **error)
+try_conf (VmftConf *conf, GError **error)
 {
   g_autoptr (VmftClock) clock = vmft_real_clock_new ();
   g_autoptr (VmftStore) store = vmft_memory_store_new ();
   g_autoptr (VmftDaemon) daemon = vmft_setup_daemon (conf, clock, store, error);
 
-  if (daemon == NULL)
-    g_prefix_error (error, "%s: ", path);
   return daemon != NULL;
 }
 
@@ -63,7 +61,10 @@ vmft_setup_conf (const char *path, const char *state_directory, GError **error)
     }
   if (state_directory != NULL && !vmft_conf_set (conf, "Daemon", "state-directory", state_directory, error))
     return NULL;
-  if (!vmft_outside_check (conf, error) || !try_conf (conf, file, error))
-    return NULL;
+  if (!vmft_outside_check (conf, error) || !try_conf (conf, error))
+    {
+      g_prefix_error (error, "%s: ", file);
+      return NULL;
+    }
   return g_steal_pointer (&conf);
 }

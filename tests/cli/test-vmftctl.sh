@@ -114,6 +114,8 @@ expect 2 "bad.conf: \[Daemon\] mdoe: .*mode" config check "$DIR/bad.conf"
    "$("$VMFTD" --check-config --config "$DIR/bad.conf" 2>&1 | sed 's/^[^:]*: //')" ]] || fail "vmftd says it otherwise"
 expect 2 '"good" : false' config check "$DIR/bad.conf" --json
 expect 4 'No such file|not there' config check "$DIR/none.conf"
+printf '[HTTP]\nlisten=0.0.0.0:8638\n' >"$DIR/open.conf"
+expect 2 'open.conf: \[HTTP\] listen=.*token-file' config check "$DIR/open.conf"
 RECORDED=$VMFT_SOURCE_ROOT/testbed/recorded/hdd-1/log.txt
 export VMFT_DATA_DIR=$VMFT_SOURCE_ROOT/data
 expect 0 'Incident: +1, .*class disk, locus block sda' replay "$RECORDED"
@@ -138,6 +140,7 @@ eventually '^ 1 +test +running' list
 json 'v[0]["name"] == "test" and v[0]["running"]' list
 expect 0 '^VM: +test' show test
 expect 0 '^VM: +test' show 1
+expect 0 '^VM: +test' show 6695eb01-f6a4-8304-79aa-97f2502e193f
 expect 4 'no domain' show nobody
 expect 0 'Mode' estimate test
 expect 4 'no incident 1' why 1
