@@ -69,6 +69,8 @@ def test_interface(root, directory):
     check(len(names) > 20, f"members found: {names}")
     for name in names:
         check(name in text, f"org.vmft1(5) lacks {name}")
+    for told, kind, name in re.findall(r'(-->)?\s*<(method|signal|property|interface) name="([\w.]+)"', xml):
+        check(told, f"{kind} {name} has no comment in org.vmft1.xml")
 
 
 def test_format(directory):

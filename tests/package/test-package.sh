@@ -56,3 +56,4 @@ printf '[Detector]\nmodel=%s\nfamilies=%s\n' "$work/tree/usr/share/vmft/kernel-m
 lintian --fail-on error --tag-display-limit 0 ./*.changes > "$work/lintian" || { cat "$work/lintian"; exit 1; }
 sed 's/^/# /' "$work/lintian"
 ls -l ./*.deb | awk '{ print "# " $5, $9 }'
+"$root/tests/package/try-install.sh" vmft_*.deb
