@@ -259,6 +259,14 @@ vmft_fake_clock_jump (VmftFakeClock *self, gint64 us)
 }
 
 void
+vmft_fake_clock_suspend (VmftFakeClock *self, gint64 us)
+{
+  vmft_fake_clock_stall (self, us);
+  for (GList *l = self->timers; l != NULL; l = l->next)
+    ((FakeTimer *) l->data)->due_us += us;
+}
+
+void
 vmft_fake_clock_stall (VmftFakeClock *self, gint64 us)
 {
   self->monotonic_us += us;

@@ -87,6 +87,9 @@ void vmft_fake_clock_advance (VmftFakeClock *self, gint64 us);
 /** vmft_fake_clock_jump: moves wall-clock time alone, as NTP or an operator would. */
 void vmft_fake_clock_jump (VmftFakeClock *self, gint64 us);
 
+/** vmft_fake_clock_suspend: time passes, but not for timers: each has as long to go afterwards as before. */
+void vmft_fake_clock_suspend (VmftFakeClock *self, gint64 us);
+
 /** vmft_fake_clock_stall: time passes while the process does not run: timers due meanwhile come late. */
 void vmft_fake_clock_stall (VmftFakeClock *self, gint64 us);
 

@@ -303,6 +303,28 @@ test_order (Fixture *f, gconstpointer data)
   g_assert_cmpint (vmft_dict_int64 (outcome, "to_us", 0), ==, G_GINT64_CONSTANT (1795430401000000));
 }
 
+static gboolean
+count_up (gpointer user_data)
+{
+  (*(guint *) user_data)++;
+  return G_SOURCE_CONTINUE;
+}
+
+static void
+test_suspend (Fixture *f, gconstpointer data)
+{
+  g_autoptr (VmftClock) clock = vmft_fake_clock_new (5 * G_USEC_PER_SEC);
+  guint n = 0, id = vmft_clock_add_timer (clock, 1000, count_up, &n, NULL);
+
+  vmft_fake_clock_suspend (VMFT_FAKE_CLOCK (clock), 3600 * (gint64) G_USEC_PER_SEC);
+  vmft_fake_clock_advance (VMFT_FAKE_CLOCK (clock), 999 * 1000);
+  g_assert_cmpuint (n, ==, 0);
+  vmft_fake_clock_advance (VMFT_FAKE_CLOCK (clock), 1000);
+  g_assert_cmpuint (n, ==, 1);
+  g_assert_cmpint (vmft_clock_real_us (clock), ==, (5 + 3600 + 1) * (gint64) G_USEC_PER_SEC);
+  vmft_clock_remove_timer (clock, id);
+}
+
 /* Neither times nor anything else that makes sense. */
 static void
 test_nonsense (Fixture *f, gconstpointer data)
@@ -342,6 +364,7 @@ main (int argc, char **argv)
     { "/log-file/compressed", test_compressed },
     { "/log-file/missing", test_no_file },
     { "/templates/read", test_templates },
+    { "/replay/suspend", test_suspend },
     { "/replay/vm-text", test_vm_text },
     { "/replay/vm-list", test_vm_list },
     { "/replay/acts", test_acts },
