@@ -61,6 +61,18 @@ print_load (GVariant *vm)
 }
 
 static void
+print_policy (GVariant *vm)
+{
+  gint64 downtime_ms = vmft_dict_int64 (vm, "max_downtime_ms", 0);
+
+  g_print ("%-14s priority %" G_GINT64_FORMAT ", modes %s", "Policy:", vmft_dict_int64 (vm, "priority", 0),
+           vmft_cli_text (vm, "allowed_modes"));
+  if (downtime_ms > 0)
+    g_print (", downtime up to %" G_GINT64_FORMAT " ms", downtime_ms);
+  g_print ("%s\n", vmft_dict_boolean (vm, "off", FALSE) ? ", off" : "");
+}
+
+static void
 print_vm (GVariant *vm)
 {
   g_autoptr (GPtrArray) disks = vmft_cli_children (vm, "disks");
@@ -70,9 +82,7 @@ print_vm (GVariant *vm)
            "State:", vmft_dict_boolean (vm, "running", FALSE) ? "running" : "not running",
            vmft_dict_boolean (vm, "kvm", FALSE) ? "KVM" : "TCG", vmft_dict_int64 (vm, "vcpus", 0));
   print_load (vm);
-  g_print ("%-14s priority %" G_GINT64_FORMAT ", modes %s%s\n",
-           "Policy:", vmft_dict_int64 (vm, "priority", 0), vmft_cli_text (vm, "allowed_modes"),
-           vmft_dict_boolean (vm, "off", FALSE) ? ", off" : "");
+  print_policy (vm);
   for (guint i = 0; i < disks->len; i++)
     g_print ("%-14s %s on %s%s%s%s\n", i == 0 ? "Disks:" : "", vmft_cli_text (disks->pdata[i], "target"),
              vmft_cli_text (disks->pdata[i], "source"),

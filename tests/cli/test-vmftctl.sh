@@ -154,7 +154,7 @@ expect 0 '^Priority: +5$' policy test
 json 'v["priority"] == 5 and not v["off"] and v["max_downtime_ms"] == 0 and v["name"] == "test"' policy test
 expect 0 '^Max downtime: +150 ms$' policy test priority=9 modes=pre-copy,hybrid max-downtime=150ms off=yes
 json 'v["priority"] == 9 and v["off"] and v["allowed_modes"] == "pre-copy, hybrid"' policy test
-expect 0 'priority 9, .*, off' show test
+expect 0 'priority 9, .*, downtime up to 150 ms, off' show test
 json 'v["priority"] == 5 and v["off"] and v["max_downtime_ms"] == 150' policy test priority=
 expect 2 'none of priority, modes, max-downtime and off' policy test colour=blue
 expect 2 'is not KEY=VALUE' policy test off
