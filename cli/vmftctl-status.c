@@ -42,7 +42,7 @@ print_sampler (GVariant *status)
   g_autoptr (GVariant) sampler = g_variant_lookup_value (status, "sampler", G_VARIANT_TYPE_VARDICT);
 
   if (sampler != NULL)
-    g_print ("%-12s %" G_GINT64_FORMAT " readings, %" G_GINT64_FORMAT
+    g_print ("%-14s %" G_GINT64_FORMAT " readings, %" G_GINT64_FORMAT
              " failed, under way %.1f%% of the time\n",
              "Sampler:", vmft_dict_int64 (sampler, "readings", 0), vmft_dict_int64 (sampler, "failures", 0),
              100.0 * vmft_dict_double (sampler, "busy_share", 0.0));
