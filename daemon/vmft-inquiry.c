@@ -129,7 +129,7 @@ could_change (VmftInquiry *self, const VmftLine *line, const VmftVerdict *verdic
   if (!line->kernel || *verdict->template_text == '\0')
     return FALSE;
   if (verdict->fault)
-    return verdict->family == NULL && verdict->p < VMFT_ANSWER_MAX_LOWERED_P;
+    return !verdict->firm && verdict->family == NULL && verdict->p < VMFT_ANSWER_MAX_LOWERED_P;
   if (self->asks_all)
     return !vmft_detector_is_learning (self->detector) && is_first_sight (self, verdict);
   return verdict->novel;
@@ -159,7 +159,7 @@ static gboolean
 rests_on (const VmftIncident *incident, const char *template_text)
 {
   return incident->state != VMFT_INCIDENT_CLEARED && incident->n_templates == 1 && !incident->drill &&
-         g_strcmp0 (incident->template_text, template_text) == 0 &&
+         !incident->firm && g_strcmp0 (incident->template_text, template_text) == 0 &&
          vmft_answer_amend (VMFT_ANSWER_NORMAL, incident->p, TRUE, incident->family != NULL) ==
              VMFT_AMENDMENT_LOWER;
 }

@@ -345,6 +345,7 @@ alarm_from_line (VmftDetector *self,
   alarm->trust = record.trusted ? VMFT_TRUST_KERNEL : line->trust;
   alarm->backlog = alarm->arrival_us - alarm->time_us > BACKLOG_US;
   alarm->drill = input->drill;
+  alarm->firm = verdict->firm;
   raise_alarm (self, alarm, &record);
 }
 

@@ -61,6 +61,7 @@ gboolean vmft_locus_equal (const VmftLocus *a, const VmftLocus *b);
  * @fault: the line counts as an alarm
  * @novel: a kernel template never seen before, the second and weaker signal
  * @normal: (template text, locus) belongs to what this host has shown to be normal
+ * @firm: a fault that no answer of log inference may lower: it has a family, or p >= 0.9 as a whole or in a part
  * @family: (nullable): name of the fault family in data/fault-families.conf
  */
 typedef struct
@@ -72,6 +73,7 @@ typedef struct
   gboolean fault;
   gboolean novel;
   gboolean normal;
+  gboolean firm;
   const char *family;
   VmftFaultClass fault_class;
   VmftLocus locus;
@@ -95,6 +97,7 @@ typedef struct
   VmftTrust trust;
   gboolean backlog; /* older than five minutes when it arrived */
   gboolean drill;   /* a rehearsal's line */
+  gboolean firm;    /* no answer of log inference may lower it */
 } VmftAlarm;
 
 void vmft_alarm_free (VmftAlarm *alarm);
@@ -154,6 +157,7 @@ typedef struct
   gboolean acknowledged;
   gboolean benign; /* acknowledged as harmless */
   gboolean drill;  /* a rehearsal: recorded and planned, never executed unless told */
+  gboolean firm;   /* some alarm of it is one that no answer of log inference may lower */
   VmftProof proof; /* of a terminal state: what would show that it is gone */
 } VmftIncident;
 

@@ -34,6 +34,7 @@ typedef struct
   gboolean by_values : 1; /* the family depends on values: look at every line */
   gboolean candidate : 1;
   gboolean fault : 1; /* unless it is normal here; without values that say otherwise */
+  gboolean firm : 1;  /* no answer may change that */
 } Words;
 
 typedef struct
@@ -176,6 +177,14 @@ apply_answer (KernelEngine *self,
   return fault;
 }
 
+/* Whoever can put words beside a fault's must not be able to talk it down: no part of it may be certain. */
+static gboolean
+is_firm (const KernelEngine *self, double p, const char *masked, gsize length)
+{
+  return p >= VMFT_ANSWER_MAX_LOWERED_P ||
+         vmft_kernel_model_score_worst_part (self->model, masked, length) >= VMFT_ANSWER_MAX_LOWERED_P;
+}
+
 /* The first line of a combination of words: scored on its own words, looked up in the family table. */
 static void
 study (KernelEngine *self, const VmftEngineInput *input, Words *words)
@@ -200,7 +209,8 @@ study (KernelEngine *self, const VmftEngineInput *input, Words *words)
                     .by_values = vmft_families_depends_on_values (self->families, line->text.data,
                                                                   line->text.length) };
   words->fault = family ? !family->benign && (family->alarms || p >= FAULT_P) : p >= FAULT_P;
-  if (line->kernel && !(family && family->benign))
+  words->firm = words->fault && (family || is_firm (self, p, masked, length));
+  if (line->kernel && !words->firm && !(family && family->benign))
     words->fault = apply_answer (self, input, words->fault, p, own_p, family != NULL);
   words->candidate = words->by_values || words->fault;
   if (line->kernel)
@@ -336,6 +346,7 @@ kernel_judge (VmftEngine *engine,
     verdict->novel = note_new_template (self, input);
   words = look_up (self, input);
   verdict->p = words->p;
+  verdict->firm = words->firm;
   verdict->fault_class = VMFT_CLASS_OTHER;
   if (words->candidate)
     judge_candidate (self, input, words, verdict, family);

@@ -294,6 +294,7 @@ reopen (Incident *incident)
   incident->public.acknowledged = FALSE;
   incident->public.backlog = TRUE;
   incident->public.trusted = FALSE;
+  incident->public.firm = FALSE;
   g_free (incident->evidence.template_text);
   g_free (incident->trusted.template_text);
   incident->evidence = incident->trusted = (Evidence){ 0 };
@@ -365,6 +366,7 @@ absorb (Incident *incident, const VmftAlarm *alarm, const VmftIncidentRecord *re
   public->n_alarms++;
   public->last_us = MAX (public->last_us, alarm->time_us);
   public->p = MAX (public->p, alarm->p);
+  public->firm |= alarm->firm;
   if (!public->family)
   public->family = g_strdup (alarm->family);
   if (public->fault_class == VMFT_CLASS_OTHER)

@@ -7,13 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAGIC      "vmft kernel-message model 1\n"
-#define MAX_WORDS  512
-#define MIN_VALUE  4 /* digits of a bare hexadecimal number; "fd0" is none */
-#define MAX_BYTES  (4 << 20)
+#define MAGIC          "vmft kernel-message model 1\n"
+#define MAX_WORDS      512
+#define MIN_PART_WORDS 4 /* fewer are no message: "failed to", "unable to open" */
+#define MAX_PART_WORDS 32
+#define MIN_VALUE      4 /* digits of a bare hexadecimal number; "fd0" is none */
+#define MAX_BYTES      (4 << 20)
 
-#define FNV_OFFSET 0x811c9dc5u
-#define FNV_PRIME  0x01000193u
+#define FNV_OFFSET     0x811c9dc5u
+#define FNV_PRIME      0x01000193u
 
 struct _VmftKernelModel
 {
@@ -216,11 +218,17 @@ compare_buckets (const void *a, const void *b)
   return x < y ? -1 : x > y;
 }
 
-/* Hashes of all words and of all pairs of neighbours. */
-static guint
-collect_buckets (const VmftKernelModel *self, const char *text, gsize length, guint32 *buckets)
+/* A word, and the pair that it makes with the one before it (none before the first). */
+typedef struct
 {
-  guint n = 0, n_words = 0;
+  guint32 word;
+  guint32 pair;
+} Buckets;
+
+static guint
+collect_words (const VmftKernelModel *self, const char *text, gsize length, Buckets *words)
+{
+  guint n_words = 0;
   guint32 previous = 0;
   gsize i = skip_stamp (text, length);
 
@@ -240,28 +248,40 @@ collect_buckets (const VmftKernelModel *self, const char *text, gsize length, gu
         i++;
       if (i - start >= 2)
         {
-          if (n_words++ > 0)
-            buckets[n++] = fold (hash_bytes ((previous ^ (guint8) ' ') * FNV_PRIME, text + start, i - start),
-                                 self->bits);
+          words[n_words].pair =
+              fold (hash_bytes ((previous ^ (guint8) ' ') * FNV_PRIME, text + start, i - start), self->bits);
           previous = hash_bytes (FNV_OFFSET, text + start, i - start);
-          buckets[n++] = fold (previous, self->bits);
+          words[n_words++].word = fold (previous, self->bits);
         }
       else if (i == start)
         i++;
     }
-  return n;
+  return n_words;
+}
+
+static double
+to_probability (const VmftKernelModel *self, gint64 sum, guint n_distinct)
+{
+  return 1.0 / (1.0 + exp (-(self->bias + self->scale * (double) sum / sqrt (n_distinct))));
 }
 
 double
 vmft_kernel_model_score (const VmftKernelModel *self, const char *text, gsize length)
 {
+  Buckets words[MAX_WORDS];
   guint32 buckets[2 * MAX_WORDS];
-  guint n = collect_buckets (self, text, length, buckets);
-  guint n_distinct = 0;
+  guint n_words = collect_words (self, text, length, words);
+  guint n = 0, n_distinct = 0;
   gint64 sum = 0;
 
-  if (n == 0)
+  if (n_words == 0)
     return 0.0;
+  for (guint i = 0; i < n_words; i++)
+    {
+      buckets[n++] = words[i].word;
+      if (i > 0)
+        buckets[n++] = words[i].pair;
+    }
   qsort (buckets, n, sizeof buckets[0], compare_buckets);
   for (guint i = 0; i < n; i++)
     if (i == 0 || buckets[i] != buckets[i - 1])
@@ -269,5 +289,46 @@ vmft_kernel_model_score (const VmftKernelModel *self, const char *text, gsize le
         sum += self->weights[buckets[i]];
         n_distinct++;
       }
-  return 1.0 / (1.0 + exp (-(self->bias + self->scale * (double) sum / sqrt (n_distinct))));
+  return to_probability (self, sum, n_distinct);
+}
+
+/* A part of a text that grows word by word. */
+typedef struct
+{
+  guint32 buckets[2 * MAX_PART_WORDS];
+  guint n;
+  gint64 sum;
+} Part;
+
+static void
+add_bucket (const VmftKernelModel *self, Part *part, guint32 bucket)
+{
+  for (guint i = 0; i < part->n; i++)
+    if (part->buckets[i] == bucket)
+      return;
+  part->buckets[part->n++] = bucket;
+  part->sum += self->weights[bucket];
+}
+
+double
+vmft_kernel_model_score_worst_part (const VmftKernelModel *self, const char *text, gsize length)
+{
+  Buckets words[MAX_WORDS];
+  guint n_words = collect_words (self, text, length, words);
+  double worst = vmft_kernel_model_score (self, text, length);
+
+  for (guint first = 0; first + MIN_PART_WORDS <= n_words; first++)
+    {
+      Part part = { .n = 0 };
+
+      for (guint i = first; i < MIN (n_words, first + MAX_PART_WORDS); i++)
+        {
+          add_bucket (self, &part, words[i].word);
+          if (i > first)
+            add_bucket (self, &part, words[i].pair);
+          if (i + 1 >= first + MIN_PART_WORDS)
+            worst = MAX (worst, to_probability (self, part.sum, part.n));
+        }
+    }
+  return worst;
 }

@@ -42,4 +42,13 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (VmftKernelModel, vmft_kernel_model_free)
  */
 double vmft_kernel_model_score (const VmftKernelModel *self, const char *text, gsize length);
 
+/**
+ * vmft_kernel_model_score_worst_part:
+ *
+ * Words that somebody adds to a message dilute its score; they do not dilute that of the part they were added to.
+ *
+ * Returns: the highest probability of the whole text and of any 4 to 32 neighbouring words of it
+ */
+double vmft_kernel_model_score_worst_part (const VmftKernelModel *self, const char *text, gsize length);
+
 G_END_DECLS

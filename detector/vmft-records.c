@@ -91,6 +91,7 @@ vmft_incident_to_variant (const VmftIncident *incident)
   g_variant_dict_insert (&dict, "acknowledged", "b", incident->acknowledged);
   g_variant_dict_insert (&dict, "benign", "b", incident->benign);
   g_variant_dict_insert (&dict, "drill", "b", incident->drill);
+  g_variant_dict_insert (&dict, "firm", "b", incident->firm);
   return g_variant_dict_end (&dict);
 }
 
@@ -138,6 +139,7 @@ vmft_incident_from_variant (VmftIncident *incident, GVariant *record)
   incident->acknowledged = vmft_dict_boolean (record, "acknowledged", FALSE);
   incident->benign = vmft_dict_boolean (record, "benign", FALSE);
   incident->drill = vmft_dict_boolean (record, "drill", FALSE);
+  incident->firm = vmft_dict_boolean (record, "firm", FALSE);
   incident->family = family && *family ? g_strdup (family) : NULL;
   incident->template_text = g_strdup (template_text ? template_text : "");
   return incident->id != 0;

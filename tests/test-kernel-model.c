@@ -83,6 +83,32 @@ test_what_does_not_count (void)
   g_assert_cmpfloat (vmft_kernel_model_score (model, endless->str, endless->len), <=, 1.0);
 }
 
+/* What is said around a fault changes the score of the whole, and not that of the fault in it. */
+static void
+test_worst_part (void)
+{
+  static const char fault[] = "failed to recover from fatal hardware error, unable to reset device";
+  static const char calm[] = " registered driver loaded version enabled link becomes ready using default ";
+  g_autoptr (VmftKernelModel) model = load ();
+  g_autoptr (GString) text = g_string_new (fault);
+  g_autoptr (GString) endless = g_string_new (NULL);
+
+  g_assert_cmpfloat (score (model, fault), >=, 0.9);
+  for (guint i = 0; i < 4; i++)
+    {
+      g_string_prepend (text, calm);
+      g_string_append (text, calm);
+      g_assert_cmpfloat (vmft_kernel_model_score_worst_part (model, text->str, text->len), >=,
+                         score (model, fault));
+    }
+  g_assert_cmpfloat (score (model, text->str), <, 0.9);
+  g_assert_cmpfloat (vmft_kernel_model_score_worst_part (model, calm, strlen (calm)), <, 0.5);
+  g_assert_cmpfloat (vmft_kernel_model_score_worst_part (model, "", 0), ==, 0.0);
+  for (guint i = 0; i < 100000; i++)
+    g_string_append_printf (endless, "word%c%c ", 'a' + i % 26, 'a' + i / 26 % 26);
+  g_assert_cmpfloat (vmft_kernel_model_score_worst_part (model, endless->str, endless->len), <=, 1.0);
+}
+
 static void
 test_corrupt (void)
 {
@@ -119,6 +145,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/kernel-model/faults-and-chatter", test_faults_and_chatter);
   g_test_add_func ("/kernel-model/what-does-not-count", test_what_does_not_count);
+  g_test_add_func ("/kernel-model/worst-part", test_worst_part);
   g_test_add_func ("/kernel-model/corrupt", test_corrupt);
   return g_test_run ();
 }
