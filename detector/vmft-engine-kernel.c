@@ -435,6 +435,7 @@ kernel_describe (VmftEngine *engine, GVariantDict *dict)
   KernelEngine *self = (KernelEngine *) engine;
 
   g_variant_dict_insert (dict, "normal", "x", (gint64) vmft_normal_set_count (self->normal));
+  g_variant_dict_insert (dict, "normal_excess", "x", (gint64) vmft_normal_set_excess (self->normal));
   g_variant_dict_insert (dict, "novel", "x", (gint64) self->n_novel);
 }
 

@@ -15,6 +15,7 @@ typedef struct
   VmftLocus locus;
   guint64 words;
   double p;
+  guint n; /* alarms of it in this run */
 } Kind;
 
 /* What counts of this occurrence of a fault. */
@@ -300,7 +301,8 @@ reopen (Incident *incident)
   incident->evidence = incident->trusted = (Evidence){ 0 };
 }
 
-static void
+/* Returns: (nullable): what the alarm is one of; NULL when there are too many kinds. */
+static Kind *
 note_kind (Incident *incident, const VmftAlarm *alarm, const VmftIncidentRecord *record)
 {
   gboolean new_text = TRUE;
@@ -313,11 +315,11 @@ note_kind (Incident *incident, const VmftAlarm *alarm, const VmftIncidentRecord 
         continue;
       new_text = FALSE;
       if (kind->words == record->words && vmft_locus_equal (&kind->locus, &alarm->locus))
-        return;
+        return kind;
     }
   incident->public.n_templates += new_text && incident->kinds->len < VMFT_INCIDENT_MAX_TEMPLATES;
   if (incident->kinds->len == VMFT_INCIDENT_MAX_TEMPLATES)
-    return;
+    return NULL;
   kind = g_new0 (Kind, 1);
   kind->text = g_strdup (alarm->template_text);
   kind->family = g_strdup (alarm->family);
@@ -325,6 +327,16 @@ note_kind (Incident *incident, const VmftAlarm *alarm, const VmftIncidentRecord 
   kind->words = record->words;
   kind->p = record->p;
   g_ptr_array_add (incident->kinds, kind);
+  return kind;
+}
+
+/* The first few of each kind, then ever fewer: a flood of one line must not take the place of all others. */
+static gboolean
+is_worth_a_row (Incident *incident, Kind *kind)
+{
+  guint n = kind ? ++kind->n : incident->public.n_alarms;
+
+  return incident->n_rows < VMFT_INCIDENT_MAX_ROWS && (n <= VMFT_INCIDENT_KIND_ROWS || (n & (n - 1)) == 0);
 }
 
 /* Returns whether the evidence is complete with this alarm. */
@@ -358,7 +370,7 @@ weigh_trusted (Incident *incident, const VmftAlarm *alarm, const VmftIncidentRec
   return TRUE;
 }
 
-static void
+static Kind *
 absorb (Incident *incident, const VmftAlarm *alarm, const VmftIncidentRecord *record)
 {
   VmftIncident *public = &incident->public;
@@ -378,7 +390,7 @@ absorb (Incident *incident, const VmftAlarm *alarm, const VmftIncidentRecord *re
       public->terminal = TRUE;
       public->proof = record->family->proof;
     }
-  note_kind (incident, alarm, record);
+  return note_kind (incident, alarm, record);
 }
 
 static Incident *
@@ -422,13 +434,14 @@ vmft_incident_book_add (VmftIncidentBook *self, VmftAlarm *alarm, const VmftInci
   gboolean changed, complete, row;
   Incident *incident;
   VmftIncident *public;
+  Kind *kind;
 
   if (record->repeated)
     return add_copy (self, alarm, record);
 
   incident = find_or_open (self, alarm, record->now_us, &changed);
   public = &incident->public;
-  absorb (incident, alarm, record);
+  kind = absorb (incident, alarm, record);
   complete = weigh (&incident->evidence, alarm, record);
   if (complete && public->state == VMFT_INCIDENT_SUSPECTED)
     {
@@ -440,7 +453,7 @@ vmft_incident_book_add (VmftIncidentBook *self, VmftAlarm *alarm, const VmftInci
   changed |= public->backlog && !alarm->backlog;
   public->backlog &= alarm->backlog;
 
-  row = incident->n_rows < VMFT_INCIDENT_MAX_ROWS;
+  row = is_worth_a_row (incident, kind);
   incident->n_rows += row;
   alarm->incident_id = public->id;
   alarm->id = row ? ++self->last_alarm_id : 0;

@@ -18,6 +18,7 @@ typedef struct _VmftIncidentBook VmftIncidentBook;
 #define VMFT_EVIDENCE_WINDOW_S      60.0          /* two records in so long confirm */
 #define VMFT_INCIDENT_RECURRENCE_S  (24.0 * 3600) /* a cleared incident may be reopened for so long */
 #define VMFT_INCIDENT_MAX_ROWS      200 /* alarms of one incident that are written down; all count */
+#define VMFT_INCIDENT_KIND_ROWS     8   /* of one kind of line; then the 16th, 32nd, 64th, … */
 #define VMFT_INCIDENT_MAX_TEMPLATES 64  /* kept of one incident, for acknowledging it */
 #define VMFT_INCIDENT_MAX_OPEN      256 /* beyond, alarms join the host's incident of their class */
 

@@ -23,6 +23,7 @@ typedef struct
   VmftTime last_us;
   VmftTime window_us; /* start of the minute being counted */
   guint in_window;
+  VmftTime excess_us; /* last line beyond the learned rate; 0 for none */
   guint n_words;
   gboolean overflow; /* more combinations than are kept */
   guint64 words[VMFT_NORMAL_MAX_WORDS];
@@ -34,7 +35,8 @@ struct _VmftNormalSet
   GHashTable *entries; /* key -> Entry */
   GPtrArray *removed;  /* keys to take out of the store */
   guint n_normal;
-  gboolean dirty; /* some entry is */
+  guint64 n_excess; /* lines beyond a learned rate */
+  gboolean dirty;   /* some entry is */
 };
 
 static void
@@ -180,6 +182,20 @@ is_expired (const Entry *entry, VmftTime now_us)
   return vmft_time_diff_s (now_us, entry->last_us) > VMFT_NORMAL_EXPIRY_S;
 }
 
+/* Returns whether this line is the first beyond the learned rate for a while: the rest of a flood is counted only. */
+static gboolean
+breaches_rate (VmftNormalSet *self, Entry *entry, VmftTime now_us)
+{
+  gboolean first;
+
+  if (count_line (self, entry, now_us) < VMFT_NORMAL_EXCESS * MAX (entry->peak, 1.0))
+    return FALSE;
+  first = entry->excess_us == 0 || vmft_time_diff_s (now_us, entry->excess_us) > VMFT_NORMAL_QUIET_S;
+  entry->excess_us = MAX (entry->excess_us, now_us);
+  self->n_excess++;
+  return first;
+}
+
 gboolean
 vmft_normal_set_covers (VmftNormalSet *self, const VmftNormalKey *key, VmftTime now_us)
 {
@@ -194,7 +210,7 @@ vmft_normal_set_covers (VmftNormalSet *self, const VmftNormalKey *key, VmftTime 
     }
   if (!has_words (entry, key->words) && !(entry->overflow && key->p <= entry->max_p))
     return FALSE;
-  return count_line (self, entry, now_us) < VMFT_NORMAL_EXCESS * MAX (entry->peak, 1.0);
+  return !breaches_rate (self, entry, now_us);
 }
 
 static void
@@ -364,6 +380,12 @@ vmft_normal_set_mark_saved (VmftNormalSet *self)
   g_hash_table_iter_init (&iter, self->entries);
   while (g_hash_table_iter_next (&iter, NULL, &value))
     ((Entry *) value)->dirty = FALSE;
+}
+
+guint64
+vmft_normal_set_excess (const VmftNormalSet *self)
+{
+  return self->n_excess;
 }
 
 guint

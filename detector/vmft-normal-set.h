@@ -12,11 +12,13 @@ G_BEGIN_DECLS
  * template, how often it came while it was learned, and when it came last.
  *
  * An entry learned from the log is pending until two boots have shown it; an acknowledged one is normal at
- * once. Twenty times the learned rate counts again, and 30 days of silence make it forgotten.
+ * once. Twenty times the learned rate counts again, once for a flood: further lines in excess are counted and
+ * covered until there was none for half an hour. 30 days of silence make an entry forgotten.
  */
 typedef struct _VmftNormalSet VmftNormalSet;
 
-#define VMFT_NORMAL_EXCESS    20.0 /* times the learned rate */
+#define VMFT_NORMAL_EXCESS    20.0   /* times the learned rate */
+#define VMFT_NORMAL_QUIET_S   1800.0 /* without excess: the next one is news */
 #define VMFT_NORMAL_EXPIRY_S  (30.0 * 24 * 3600)
 #define VMFT_NORMAL_BOOTS     2 /* that must have shown an entry */
 #define VMFT_NORMAL_MAX_COUNT 20000
@@ -84,6 +86,9 @@ gboolean vmft_normal_set_flush (VmftNormalSet *self,
 
 /** vmft_normal_set_mark_saved: what was flushed is durable. */
 void vmft_normal_set_mark_saved (VmftNormalSet *self);
+
+/** vmft_normal_set_excess: Returns: lines beyond the learned rate of what they belong to. */
+guint64 vmft_normal_set_excess (const VmftNormalSet *self);
 
 /** vmft_normal_set_count: Returns: entries that are normal, without pending ones. */
 guint vmft_normal_set_count (const VmftNormalSet *self);

@@ -220,8 +220,8 @@ expect_each_fault (Fixture *f)
         }
       g_assert_cmpuint (found, ==, 1);
     }
-  /* "interrupt took too long", said far more often than it was while learning, may count too, but not without end */
-  g_assert_cmpuint (g_variant_n_children (alarms), <, 1000);
+  /* "interrupt took too long" is a warning that no second boot has made normal: 125,000 of it are summed up */
+  g_assert_cmpuint (g_variant_n_children (alarms), <, N_FAULTS + 25);
 }
 
 static void
