@@ -122,28 +122,55 @@ stop_time_s (const VmftRunInput *input, guint rounds, double last_round_s)
   return MAX (shrunk ? 0.0 : 0.6 * vmft_load_downtime_s (input->load), last_round_s + STOP_S);
 }
 
+/*
+ * XBZRLE on the wire. A page costs its full price when it is resent for the first time, the cache knowing nothing of it
+ * until then: a sweep that takes longer than a pass keeps coming to such pages. Of the others those are skipped whose
+ * last change was sent already, having come before their turn: half of them, as long as a page is not rewritten from
+ * one turn to the next.
+ */
+typedef struct
+{
+  double seen_bytes; /* resent once, hence in the cache */
+} Cache;
+
+static double
+xbzrle_wire_bytes (Cache *self, const VmftRunInput *input, double pending, double round_s, double writing_s)
+{
+  const VmftDirtyCurve *curve = &input->load->curve;
+  double touched = dirtied (input, 0.0, writing_s);
+  double fresh = CLAMP (touched - self->seen_bytes, 0.0, pending);
+  double rewrites = curve->working_set_bytes > 0.0
+                        ? curve->rate_bps * input->rate_scale * round_s / curve->working_set_bytes
+                        : 1.0;
+  double share = input->high ? 1.0 : CLAMP (rewrites, 0.5, 1.0);
+
+  self->seen_bytes = MAX (self->seen_bytes, touched);
+  return fresh + input->xbzrle_factor * share * (pending - fresh);
+}
+
 static void
 run_precopy_rounds (VmftRun *run, const VmftRunInput *input)
 {
   double limit_bytes = input->bandwidth_bps * vmft_load_downtime_s (input->load);
-  double pending = dirtied (input, 0.0, input->first_round_s + run->total_s);
+  double last_round_s = input->first_round_s + run->total_s;
+  double pending = dirtied (input, 0.0, last_round_s);
+  /* a job that runs has filled its cache: how far nobody says */
+  Cache cache = { input->resends > 0 ? input->load->curve.working_set_bytes : 0.0 };
   Throttle throttle = { 0 };
 
   for (guint resend = 1;; resend++)
     {
-      /* XBZRLE's cache is empty until a page has been sent once more */
-      double factor =
-          input->mode == VMFT_MODE_XBZRLE && resend + input->resends > 1 ? input->xbzrle_factor : 1.0;
-      double wire = pending * factor;
+      double wire = input->mode == VMFT_MODE_XBZRLE ? xbzrle_wire_bytes (&cache, input, pending, last_round_s,
+                                                                         input->first_round_s + run->total_s)
+                                                    : pending;
       double round_s = wire / input->bandwidth_bps;
-      gboolean last = pending * factor <= limit_bytes;
       double next;
 
       run->total_s += round_s;
       run->bytes += wire;
       run->rounds++;
       run->throttled_s += throttle.throttle * round_s;
-      if (last)
+      if (wire <= limit_bytes)
         {
           run->converged = TRUE;
           run->downtime_s = stop_time_s (input, run->rounds, round_s);
@@ -158,6 +185,7 @@ run_precopy_rounds (VmftRun *run, const VmftRunInput *input)
       if (resend >= MAX_RESENDS || run->total_s > MAX_RUN_S)
         return;
       pending = next;
+      last_round_s = round_s;
     }
 }
 

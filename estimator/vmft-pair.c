@@ -6,7 +6,7 @@
 #define MAX_JOBS        64
 #define PRIOR_SIGMA     0.35
 #define OPERATOR_SIGMA  0.2
-#define TOLD_SIGMA      0.1  /* against one job; every further job doubles it */
+#define TOLD_SIGMA      0.1  /* against one job; every further job adds a third */
 #define STARTUP_SIGMA_S 0.6  /* a busy host takes a second or two to start the other end's QEMU */
 #define JOB_SIGMA       0.05 /* scatter of jobs over one link; what a first few jobs are judged by */
 #define START_SCATTER_S                                                                                      \
@@ -144,8 +144,8 @@ update_link (VmftPair *pair)
     return;
   /* jobs are far better evidence than either prior; but whether one slow job was slow to start or slow on the way
    * nobody can tell, and there the operator's word counts */
-  solve (pair->jobs, prior_bps,
-         told ? MIN (1.0, ldexp (TOLD_SIGMA, (int) MIN (pair->jobs->len, 10) - 1)) : 3.0, &pair->link);
+  solve (pair->jobs, prior_bps, told ? MIN (1.0, TOLD_SIGMA * pow (4.0 / 3.0, pair->jobs->len - 1.0)) : 3.0,
+         &pair->link);
   pair->link.sigma = scatter (pair->jobs, &pair->link);
 }
 
