@@ -466,7 +466,8 @@ choose_next (const VmftEvacuationStep *step, gpointer user_data)
                                                   : 0.0;
 
       if (g_ptr_array_find_with_equal_func (step->tried, destination->name, g_str_equal, NULL) ||
-          left_bytes < 0.0 || !vmft_policy_movable (vm, destination, NULL))
+          left_bytes < 0.0 || !vmft_policy_movable (vm, destination, NULL) ||
+          (vmft_vm_modes_to (vm, destination->name) & vmft_mode_bit (step->mode)) == 0)
         continue;
       if (left_bytes * destination->weight > best_bytes)
         {

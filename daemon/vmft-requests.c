@@ -81,10 +81,10 @@ choose_mode (VmftPlanStep *step, const VmftVm *vm, const char *mode_name, GError
                    "“%s” is not a mode (pre-copy, xbzrle, auto-converge, hybrid, post-copy)", mode_name);
       return FALSE;
     }
-  if ((vm->modes & vm->policy.modes & vmft_mode_bit (step->mode)) != 0)
+  if ((vmft_vm_modes_to (vm, step->destination) & vm->policy.modes & vmft_mode_bit (step->mode)) != 0)
     return TRUE;
-  g_set_error (error, VMFT_ERROR, VMFT_ERROR_REFUSED, "%s: %s is not possible here or not allowed", vm->name,
-               mode_name);
+  g_set_error (error, VMFT_ERROR, VMFT_ERROR_REFUSED, "%s: %s to %s is not possible or not allowed", vm->name,
+               mode_name, step->destination);
   return FALSE;
 }
 
@@ -148,7 +148,7 @@ vmft_daemon_migrate (VmftDaemon *self,
   one->reason = g_strdup_printf ("the operator moves %s", vm->name);
   one->lead_p5_s = one->lead_p10_s = one->lead_p50_s = one->lead_p90_s = INFINITY; /* no deadline */
   step = vmft_plan_copy_step (one, chosen);
-  if (!choose_mode (step, vm, mode_name, error) || !choose_destination (self, step, vm, destination, error))
+  if (!choose_destination (self, step, vm, destination, error) || !choose_mode (step, vm, mode_name, error))
     return NULL;
   record = g_variant_ref_sink (vmft_decisions_carry_out (self->decisions, one));
   g_variant_dict_init (&dict, record);

@@ -101,7 +101,6 @@ make_vm (const FakeGuest *guest)
   vm->n_vcpus = 1;
   vm->memory_bytes = guest->spec.memory_bytes;
   vm->resident_bytes = guest->spec.resident_bytes;
-  vm->modes = VMFT_MODES_ALL;
   vm->policy = guest->spec.policy;
   if (guest->spec.disk_device != NULL)
     vmft_vm_add_disk (vm, "vda", "/dev/vg/disk", guest->spec.disk_device, TRUE, FALSE);

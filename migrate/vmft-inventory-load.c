@@ -179,7 +179,6 @@ load_domain (const virDomainStatsRecord *record, const char *const *shared_paths
   apply_stats (vm, record);
   vm->id = vm->running ? (int) virDomainGetID (domain) : -1;
   vm->persistent = virDomainIsPersistent (domain) == 1;
-  vm->modes = VMFT_MODES_ALL;
   look_at_disks (domain, vm, shared_paths);
   look_for_blockers (domain, vm);
   look_for_arrival (domain, record, vm);

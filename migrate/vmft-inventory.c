@@ -87,12 +87,11 @@ carry_over (VmftVm *vm, const VmftVm *old)
       vm->rewrite_share = old->rewrite_share;
       vm->cpu_share = old->cpu_share;
     }
-  vm->modes = old->modes;
   for (guint i = 0; i < old->movability->len; i++)
     {
       VmftMovability *way = g_ptr_array_index (old->movability, i);
 
-      vmft_vm_set_movability (vm, way->destination, way->movable, way->reason, way->checked_us);
+      vmft_vm_set_movability (vm, way->destination, way->movable, way->modes, way->reason, way->checked_us);
     }
 }
 

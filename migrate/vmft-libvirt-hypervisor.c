@@ -380,7 +380,6 @@ hypervisor_destination_free_memory (VmftHypervisor *hypervisor, const char *uri,
                             free_memory_in_thread);
 }
 
-/* what a VM may do is what every destination that can take it allows */
 static void
 apply_probe (VmftLibvirtHypervisor *self, const char *destination, const VmftProbe *probe)
 {
@@ -398,8 +397,7 @@ apply_probe (VmftLibvirtHypervisor *self, const char *destination, const VmftPro
       if (vm == NULL)
         continue;
       copy = vmft_vm_copy (vm);
-      copy->modes &= probe->modes;
-      vmft_vm_set_movability (copy, destination, why == NULL, why, now_us);
+      vmft_vm_set_movability (copy, destination, why == NULL, probe->modes, why, now_us);
       vmft_inventory_put (self->inventory, copy);
     }
 }

@@ -35,10 +35,18 @@ sharing (const VmftPolicyInput *input, guint n_movers)
   return CLAMP (input->config.limit_out, 1, MAX (n_movers, 1));
 }
 
+static guint
+allowed_modes (const Mover *mover, const VmftPolicyInput *input)
+{
+  const VmftVm *vm = mover->pvm->vm;
+
+  return input->config.modes & vm->policy.modes & vmft_vm_modes_to (vm, mover->destination->name);
+}
+
 static void
 estimate_modes (Mover *mover, const VmftPolicyInput *input, guint n_sharing)
 {
-  guint allowed = input->config.modes & mover->pvm->vm->modes & mover->pvm->vm->policy.modes;
+  guint allowed = allowed_modes (mover, input);
   VmftLink link = input->link != NULL ? *input->link : VMFT_LINK_DEFAULT;
 
   link.cap_bps = input->config.bandwidth_bps;
@@ -439,7 +447,7 @@ add_step (VmftPlan *plan,
 {
   const VmftVm *vm = mover->pvm->vm;
   VmftPlanStep *step = vmft_plan_add_step (plan, vm->uuid, vm->name);
-  guint allowed = input->config.modes & vm->modes & vm->policy.modes;
+  guint allowed = allowed_modes (mover, input);
   VmftCompletion finished;
 
   step->weight = weight_of (vm);

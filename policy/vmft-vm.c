@@ -26,7 +26,6 @@ vmft_vm_new (const char *uuid, const char *name)
   vm->uuid = g_strdup (uuid);
   vm->name = g_strdup (name);
   vm->id = -1;
-  vm->modes = VMFT_MODES_ALL;
   vm->policy = VMFT_VM_POLICY_DEFAULT;
   vm->disks = g_ptr_array_new_with_free_func ((GDestroyNotify) disk_free);
   vm->movability = g_ptr_array_new_with_free_func ((GDestroyNotify) movability_free);
@@ -50,7 +49,6 @@ vmft_vm_copy (const VmftVm *vm)
   copy->written_share = vm->written_share;
   copy->rewrite_share = vm->rewrite_share;
   copy->cpu_share = vm->cpu_share;
-  copy->modes = vm->modes;
   copy->blocker = g_strdup (vm->blocker);
   copy->policy = vm->policy;
   for (guint i = 0; i < vm->disks->len; i++)
@@ -64,8 +62,8 @@ vmft_vm_copy (const VmftVm *vm)
     {
       const VmftMovability *movability = vm->movability->pdata[i];
 
-      vmft_vm_set_movability (copy, movability->destination, movability->movable, movability->reason,
-                              movability->checked_us);
+      vmft_vm_set_movability (copy, movability->destination, movability->movable, movability->modes,
+                              movability->reason, movability->checked_us);
     }
   g_array_append_vals (copy->dirty_samples, vm->dirty_samples->data, vm->dirty_samples->len);
   return copy;
@@ -131,16 +129,25 @@ vmft_vm_storage_bytes (const VmftVm *vm)
 }
 
 static VmftMovability *
-lookup_movability (VmftVm *vm, const char *destination)
+find_movability (const VmftVm *vm, const char *destination)
 {
-  VmftMovability *movability;
-
   for (guint i = 0; i < vm->movability->len; i++)
     {
-      movability = vm->movability->pdata[i];
+      VmftMovability *movability = vm->movability->pdata[i];
+
       if (g_str_equal (movability->destination, destination))
         return movability;
     }
+  return NULL;
+}
+
+static VmftMovability *
+lookup_movability (VmftVm *vm, const char *destination)
+{
+  VmftMovability *movability = find_movability (vm, destination);
+
+  if (movability != NULL)
+    return movability;
   movability = g_new0 (VmftMovability, 1);
   movability->destination = g_strdup (destination);
   g_ptr_array_add (vm->movability, movability);
@@ -151,6 +158,7 @@ void
 vmft_vm_set_movability (VmftVm *vm,
                         const char *destination,
                         gboolean movable,
+                        guint modes,
                         const char *reason,
                         VmftTime checked_us)
 {
@@ -164,7 +172,27 @@ vmft_vm_set_movability (VmftVm *vm,
   g_free (movability->reason);
   movability->reason = g_steal_pointer (&copy);
   movability->movable = movable;
+  movability->modes = modes;
   movability->checked_us = checked_us;
+}
+
+guint
+vmft_vm_modes_to (const VmftVm *vm, const char *destination)
+{
+  const VmftMovability *movability = find_movability (vm, destination);
+
+  return movability != NULL ? movability->modes : VMFT_MODES_ALL;
+}
+
+/* what some destination can do; all while none was asked */
+static guint
+modes_to_any (const VmftVm *vm)
+{
+  guint modes = 0;
+
+  for (guint i = 0; i < vm->movability->len; i++)
+    modes |= ((const VmftMovability *) vm->movability->pdata[i])->modes;
+  return vm->movability->len > 0 ? modes : VMFT_MODES_ALL;
 }
 
 static GVariant *
@@ -202,10 +230,12 @@ movability_to_variant (const VmftVm *vm)
   for (guint i = 0; i < vm->movability->len; i++)
     {
       const VmftMovability *movability = vm->movability->pdata[i];
+      g_autofree char *modes = vmft_modes_to_string (movability->modes);
       GVariantDict dict;
 
       g_variant_dict_init (&dict, NULL);
       g_variant_dict_insert (&dict, "destination", "s", movability->destination);
+      g_variant_dict_insert (&dict, "modes", "s", modes);
       g_variant_dict_insert (&dict, "movable", "b", movability->movable);
       if (movability->reason != NULL)
         g_variant_dict_insert (&dict, "reason", "s", movability->reason);
@@ -218,7 +248,7 @@ movability_to_variant (const VmftVm *vm)
 GVariant *
 vmft_vm_to_variant (const VmftVm *vm)
 {
-  g_autofree char *modes = vmft_modes_to_string (vm->modes);
+  g_autofree char *modes = vmft_modes_to_string (modes_to_any (vm));
   g_autofree char *allowed = vmft_modes_to_string (vm->policy.modes);
   GVariantDict dict;
 

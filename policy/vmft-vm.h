@@ -25,11 +25,15 @@ typedef struct
   guint64 allocation_bytes;
 } VmftVmDisk;
 
-/** VmftMovability: whether a VM can go to one destination at all, with libvirt's or our reason when it cannot. */
+/**
+ * VmftMovability: whether a VM can go to one destination at all, with libvirt's or our reason when it cannot.
+ * @modes: bits of #VmftMode that both ends can do
+ */
 typedef struct
 {
   char *destination;
   gboolean movable;
+  guint modes;
   char *reason; /* (nullable) */
   VmftTime checked_us;
 } VmftMovability;
@@ -53,7 +57,6 @@ typedef struct
   double written_share;   /* of @memory_bytes, there and not all zeros; 0 when unknown */
   double rewrite_share;   /* bytes that XBZRLE sends per byte of rewritten pages; 0 when unknown */
   double cpu_share;       /* of a CPU, used by its busiest vCPU when last sampled; 0 when unknown */
-  guint modes;            /* bits of #VmftMode that both ends can do */
   char *blocker;          /* (nullable): why it can go nowhere (hostdev, snapshot, block job, …) */
   VmftVmPolicy policy;
   GPtrArray *disks;      /* of VmftVmDisk */
@@ -86,8 +89,12 @@ guint64 vmft_vm_storage_bytes (const VmftVm *vm);
 void vmft_vm_set_movability (VmftVm *vm,
                              const char *destination,
                              gboolean movable,
+                             guint modes,
                              const char *reason,
                              VmftTime checked_us);
+
+/** vmft_vm_modes_to: Returns: bits of #VmftMode that both ends can do; all of them until @destination was asked. */
+guint vmft_vm_modes_to (const VmftVm *vm, const char *destination);
 
 /** vmft_vm_to_variant: Returns: (transfer floating): the record `a{sv}`. */
 GVariant *vmft_vm_to_variant (const VmftVm *vm);

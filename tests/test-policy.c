@@ -119,7 +119,8 @@ test_record_round_trip (Fixture *f, gconstpointer data)
   add_vm (f, "writer", 1024 * MIB, 200 * MIB, 700 * MIB)->vm->policy.off = FALSE;
   ((VmftPolicyVm *) f->vms->pdata[0])->vm->policy.off = TRUE;
   g_ptr_array_add (f->destinations, vmft_destination_new ("hostC"));
-  vmft_vm_set_movability (((VmftPolicyVm *) f->vms->pdata[1])->vm, "hostC", FALSE, "no bridge there", NOW);
+  vmft_vm_set_movability (((VmftPolicyVm *) f->vms->pdata[1])->vm, "hostC", FALSE, VMFT_MODES_ALL,
+                          "no bridge there", NOW);
   plan = vmft_policy_plan (&f->input);
   plan->id = 3;
   first = vmft_json_from_variant (vmft_plan_to_variant (plan), FALSE);
@@ -318,8 +319,8 @@ test_refusals_say_why (Fixture *f, gconstpointer data)
   add_vm (f, "hostdev", 64 * MIB, 0, MIB)->vm->blocker = g_strdup ("it has a hostdev");
   add_vm (f, "cooling", 64 * MIB, 0, MIB)->last_moved_us = NOW - 5 * G_USEC_PER_SEC;
   add_vm (f, "failing", 64 * MIB, 0, MIB)->n_failures = 2;
-  vmft_vm_set_movability (add_vm (f, "unmovable", 64 * MIB, 0, MIB)->vm, "hostB", FALSE, "missing bridge br7",
-                          NOW);
+  vmft_vm_set_movability (add_vm (f, "unmovable", 64 * MIB, 0, MIB)->vm, "hostB", FALSE, VMFT_MODES_ALL,
+                          "missing bridge br7", NOW);
   add_vm (f, "large", 4096 * MIB, 0, MIB);
   add_vm (f, "no-mode", 64 * MIB, 0, MIB)->vm->policy.modes = 0;
   plan = vmft_policy_plan (&f->input);
@@ -342,7 +343,7 @@ test_obstacles_are_named (Fixture *f, gconstpointer data)
   const VmftPlanObstacle *obstacle;
 
   g_ptr_array_add (f->destinations, vmft_destination_new ("hostC"));
-  vmft_vm_set_movability (add_vm (f, "vm", 64 * MIB, 0, MIB)->vm, "hostC", FALSE,
+  vmft_vm_set_movability (add_vm (f, "vm", 64 * MIB, 0, MIB)->vm, "hostC", FALSE, VMFT_MODES_ALL,
                           "there is no bridge or interface br7 there", NOW);
   add_vm (f, "hostdev", 64 * MIB, 0, MIB)->vm->blocker = g_strdup ("it has a hostdev");
   plan = vmft_policy_plan (&f->input);
@@ -352,6 +353,25 @@ test_obstacles_are_named (Fixture *f, gconstpointer data)
   g_assert_cmpstr (obstacle->name, ==, "vm");
   g_assert_cmpstr (obstacle->destination, ==, "hostC");
   g_assert_nonnull (strstr (obstacle->reason, "br7"));
+}
+
+/* An old QEMU on one host takes no mode away from those that go to another. */
+static void
+test_modes_are_a_destination_s (Fixture *f, gconstpointer data)
+{
+  g_autoptr (VmftPlan) before = NULL;
+  g_autoptr (VmftPlan) after = NULL;
+  VmftVm *vm = add_vm (f, "vm", 64 * MIB, 0, MIB)->vm;
+
+  vmft_vm_set_movability (vm, "hostB", TRUE, vmft_mode_bit (VMFT_MODE_XBZRLE), NULL, NOW);
+  before = vmft_policy_plan (&f->input);
+  g_assert_cmpint (step_of (before, "vm")->mode, ==, VMFT_MODE_XBZRLE);
+  g_assert_false (step_of (before, "vm")->allow_postcopy);
+  vmft_vm_set_movability (vm, "hostB", TRUE, VMFT_MODES_ALL, NULL, NOW);
+  vmft_vm_set_movability (vm, "hostC", TRUE, vmft_mode_bit (VMFT_MODE_XBZRLE), NULL, NOW);
+  after = vmft_policy_plan (&f->input);
+  g_assert_cmpint (step_of (after, "vm")->mode, !=, VMFT_MODE_XBZRLE);
+  g_assert_true (step_of (after, "vm")->allow_postcopy);
 }
 
 static void
@@ -707,6 +727,7 @@ main (int argc, char **argv)
   ADD ("same-storage", test_same_storage_does_not_help);
   ADD ("refusals", test_refusals_say_why);
   ADD ("obstacles", test_obstacles_are_named);
+  ADD ("modes-of-destination", test_modes_are_a_destination_s);
   ADD ("overbooking", test_destination_is_not_overbooked);
   ADD ("network", test_network_faults_move_nothing);
   ADD ("worth", test_not_worth_it);

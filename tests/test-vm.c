@@ -14,7 +14,7 @@ example (void)
   vm->blocker = g_strdup ("a PCI device is passed through");
   vmft_vm_add_disk (vm, "vda", "/dev/sda", "sda", TRUE, FALSE);
   vmft_vm_add_disk (vm, "vdb", NULL, NULL, TRUE, FALSE);
-  vmft_vm_set_movability (vm, "B", FALSE, "no bridge br0 there", 5);
+  vmft_vm_set_movability (vm, "B", FALSE, VMFT_MODES_ALL, "no bridge br0 there", 5);
   g_array_append_val (vm->dirty_samples, sample);
   return vm;
 }
@@ -29,7 +29,7 @@ test_copy_is_deep (void)
   g_autoptr (GVariant) after = NULL;
 
   g_assert_true (g_variant_equal (before, same));
-  vmft_vm_set_movability (copy, "B", TRUE, NULL, 6);
+  vmft_vm_set_movability (copy, "B", TRUE, VMFT_MODES_ALL, NULL, 6);
   vmft_vm_add_disk (copy, "vdc", "/tmp/c", NULL, FALSE, TRUE);
   g_array_set_size (copy->dirty_samples, 0);
   after = g_variant_ref_sink (vmft_vm_to_variant (vm));
@@ -44,14 +44,14 @@ test_movability_is_replaced (void)
   const VmftMovability *movability = vm->movability->pdata[0];
 
   /* the reason handed in may be the one that is replaced */
-  vmft_vm_set_movability (vm, "B", FALSE, movability->reason, 6);
+  vmft_vm_set_movability (vm, "B", FALSE, VMFT_MODES_ALL, movability->reason, 6);
   g_assert_cmpstr (movability->reason, ==, "no bridge br0 there");
-  vmft_vm_set_movability (vm, "B", TRUE, NULL, 8);
+  vmft_vm_set_movability (vm, "B", TRUE, VMFT_MODES_ALL, NULL, 8);
   g_assert_cmpuint (vm->movability->len, ==, 1);
   g_assert_true (movability->movable);
   g_assert_null (movability->reason);
   g_assert_cmpint (movability->checked_us, ==, 8);
-  vmft_vm_set_movability (vm, "C", TRUE, NULL, 8);
+  vmft_vm_set_movability (vm, "C", TRUE, VMFT_MODES_ALL, NULL, 8);
   g_assert_cmpuint (vm->movability->len, ==, 2);
 }
 
