@@ -108,6 +108,8 @@ def show(args):
         start, end = job.get("started_us", 0) / 1e6, job.get("ended_us", 0) / 1e6
         last = max(last, end)
         line.add(start, f"{job['name']}: {job['mode']} to {job['destination']} starts")
+        if not end:
+            continue
         line.add(
             end,
             f"{job['name']}: {job['state']} after {seconds(job.get('total_s'))}, forecast {seconds(job.get('forecast_p50_s'))} "
