@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The real vmftd of each host, on a system bus of its own, killed and started again but never told that it is a test."""
+import json
+import os
+import signal
+import subprocess
+import time
+
+from .hosts import ADDRESS, TESTBED, TWO_HOSTS, other, two_hosts, wait_for
+
+TOP = os.path.dirname(TESTBED)
+BUS = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig>
+  <type>system</type>
+  <listen>unix:path=/run/dbus/system_bus_socket</listen>
+  <auth>EXTERNAL</auth>
+  <policy user="root">
+    <allow own="*"/>
+    <allow send_destination="*" eavesdrop="false"/>
+    <allow receive_sender="*"/>
+  </policy>
+</busconfig>
+"""
+# what there is to know does not expire within a run, and nothing is given up for lost
+CONFIG = """[Daemon]
+mode=act
+state-directory={work}/state
+hostname=*
+sysfs={work}/sysfs
+
+[Source kernel]
+type=file
+path={work}/kern.log
+trust=kernel
+
+[Detector]
+model={top}/data/kernel-message.model
+families={top}/data/fault-families.conf
+
+[Policy]
+max-failures=100
+cool-down=0
+replan-interval=1s
+
+[Arrivals]
+reserve-memory={reserve_memory}
+
+[Migration]
+peer-to-peer={peer_to_peer}
+
+[Destination {other}]
+uri=qemu+tcp://{address}/system
+migrate-uri=tcp://{address}
+bandwidth={bandwidth}
+"""
+DEFAULTS = {"peer_to_peer": "true", "reserve_memory": "64M", "bandwidth": "22M"}
+
+
+def child_of(pid, name):
+    """nsenter forks into the host's process namespace: what it runs is its child, once it has become that"""
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as children:
+            child = int(children.read().split()[0])
+        with open(f"/proc/{child}/comm", encoding="ascii") as comm:
+            return child if comm.read().strip() == name else None
+    except (OSError, IndexError):
+        return None
+
+
+class Daemon:
+    def __init__(self, host, build, work, log):
+        self.host = host
+        self.build = build
+        self.work = os.path.join(work, host)
+        self.log = log
+        self.options = dict(DEFAULTS)
+        self.process = None
+        self.pid = None
+        self.first = None  # descriptors and memory when this process was new
+        os.makedirs(os.path.join(self.work, "sysfs"))
+        open(self.path("kern.log"), "w", encoding="ascii").close()
+        socket = two_hosts("path", host, "/run/dbus/system_bus_socket", check=True).stdout.strip()
+        self.bus = self.start_bus(socket)
+        self.environment = {**os.environ, "DBUS_SYSTEM_BUS_ADDRESS": f"unix:path={socket}"}
+
+    def path(self, name):
+        return os.path.join(self.work, name)
+
+    def spawn(self, name, *command):
+        with open(self.path(name), "ab") as output:
+            return subprocess.Popen([TWO_HOSTS, "exec", self.host, *command], stdout=output, stderr=output,
+                                    stdin=subprocess.DEVNULL)  # fmt: skip
+
+    def start_bus(self, socket):
+        with open(self.path("bus.conf"), "w", encoding="ascii") as config:
+            config.write(BUS)
+        os.makedirs(os.path.dirname(socket), exist_ok=True)
+        bus = self.spawn("bus.log", "dbus-daemon", "--nofork", "--nopidfile", "--config-file=" + self.path("bus.conf"))
+        if not wait_for(lambda: os.path.exists(socket), 15):
+            raise RuntimeError(f"no system bus on host {self.host}")
+        return bus
+
+    # --- life ---
+
+    def write_config(self):
+        with open(self.path("vmftd.conf"), "w", encoding="ascii") as config:
+            config.write(CONFIG.format(work=self.work, top=TOP, other=other(self.host),
+                                       address=ADDRESS[other(self.host)], **self.options))  # fmt: skip
+
+    def start(self):
+        self.write_config()
+        # the hook asks at /run/vmft/hook, where vmftd listens by itself
+        self.process = self.spawn("vmftd.log", "env", "DBUS_SYSTEM_BUS_ADDRESS=unix:path=/run/dbus/system_bus_socket",
+                                  os.path.join(self.build, "daemon/vmftd"), "--config", self.path("vmftd.conf"))  # fmt: skip
+        self.pid = wait_for(lambda: child_of(self.process.pid, "vmftd"), 20)
+        self.first = None
+        if not wait_for(lambda: self.ctl("status") is not None, 30):
+            raise RuntimeError(f"vmftd of host {self.host} does not answer:\n{self.said()}")
+
+    def kill(self):
+        os.kill(self.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def end(self):
+        for process in (self.process, self.bus):
+            if process is not None and process.poll() is None:
+                process.terminate()
+                process.wait()
+
+    def set(self, **options):
+        """a new configuration, in force when this returns"""
+        count = self.said().count("configuration reloaded")
+        self.options.update(options)
+        self.write_config()
+        os.kill(self.pid, signal.SIGHUP)
+        if not wait_for(lambda: self.said().count("configuration reloaded") > count, 30):
+            raise RuntimeError(f"vmftd of host {self.host} does not take its configuration:\n{self.said()}")
+
+    def said(self):
+        with open(self.path("vmftd.log"), errors="replace", encoding="utf-8") as log:
+            return log.read()
+
+    # --- what it is asked ---
+
+    def ctl(self, *words):
+        """what vmftctl prints, parsed; None where it fails"""
+        try:
+            run = subprocess.run([os.path.join(self.build, "cli/vmftctl"), *words, "--json"], capture_output=True,
+                                 text=True, env=self.environment, timeout=30, check=False)  # fmt: skip
+        except subprocess.TimeoutExpired:
+            return None
+        if run.returncode != 0:
+            return None
+        return json.loads(run.stdout) if run.stdout.strip() else {}
+
+    def rows(self, *words):
+        answer = self.ctl(*words)
+        return answer if isinstance(answer, list) else [answer] if answer else []
+
+    def migrations(self):
+        return self.rows("history")
+
+    def last_migration(self):
+        return max((row["id"] for row in self.migrations()), default=0)
+
+    def since(self, last):
+        return [row for row in self.migrations() if row["id"] > last]
+
+    # --- what happens to its host ---
+
+    def say_fault(self, device):
+        """the kernel finds a bad sector; nobody else writes this file"""
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
+        with open(self.path("kern.log"), "a", encoding="ascii") as log:
+            for n, text in enumerate(("critical medium error", "I/O error")):
+                log.write(f"{stamp}.{n:06d}+00:00 host kernel: [ 4000.{n:06d}] {text}, dev {device}, sector {4000 + n} "
+                          "op 0x0:(READ) flags 0x0 phys_seg 1 prio class 2\n")  # fmt: skip
+
+    def clear(self):
+        """the disk has been replaced"""
+        for incident in self.rows("incidents"):
+            if incident.get("state") != "cleared":
+                self.ctl("acknowledge", str(incident["id"]), "--clear")
+
+    # --- leaks ---
+
+    def count_fds(self):
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+    def resident_kib(self):
+        with open(f"/proc/{self.pid}/status", encoding="ascii") as status:
+            return next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
+
+    def measure(self):
+        """descriptors and KiB that this process has gained since it was new; looks at destinations come and go"""
+        fds = []
+        for _ in range(10):
+            fds.append(self.count_fds())
+            time.sleep(0.05)
+        now = (min(fds), self.resident_kib())
+        if self.first is None:
+            self.first = now
+        return now[0] - self.first[0], now[1] - self.first[1]

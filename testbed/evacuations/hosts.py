@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The two hosts as they are, asked without vmft: what libvirt says there, and what the guests themselves say."""
+import os
+import re
+import subprocess
+import time
+
+TESTBED = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+TWO_HOSTS = os.path.join(TESTBED, "two-hosts")
+ADDRESS = {"A": "10.77.0.1", "B": "10.77.0.2"}
+BEAT = re.compile(rb"beat=(\d+) .*bad=(\d+)")
+POLICY_XMLNS = "https://vmft.org/xmlns/domain/1.0"
+
+
+def two_hosts(*args, check=False, timeout=90):
+    return subprocess.run(
+        [TWO_HOSTS, *args], capture_output=True, text=True, check=check, timeout=timeout, stdin=subprocess.DEVNULL
+    )
+
+
+def other(host):
+    return "B" if host == "A" else "A"
+
+
+def wait_for(what, seconds):
+    """what() as soon as it is true, or its last answer when the time is over"""
+    deadline = time.monotonic() + seconds
+    while True:
+        answer = what()
+        if answer or time.monotonic() > deadline:
+            return answer
+        time.sleep(0.05)
+
+
+class Hosts:
+    """libvirt of both, straight from here."""
+
+    def __init__(self):
+        self.uri = {host: two_hosts("uri", host, check=True).stdout.strip() for host in "AB"}
+
+    def virsh(self, host, *args, timeout=20):
+        """standard output, or None where libvirt refuses or is silent"""
+        try:
+            run = subprocess.run(["virsh", "-q", "-c", self.uri[host], *args], capture_output=True, text=True,
+                                 timeout=timeout, stdin=subprocess.DEVNULL, check=False)  # fmt: skip
+        except subprocess.TimeoutExpired:
+            return None
+        return run.stdout.strip() if run.returncode == 0 else None
+
+    def state(self, host, guest):
+        """'running (migrated)', 'paused (post-copy failed)', … or "" """
+        return self.virsh(host, "domstate", guest, "--reason") or ""
+
+    def runs(self, host, guest):
+        return self.state(host, guest).startswith("running")
+
+    def sending(self, host, guest, phase):
+        """whether an outgoing job of the guest is in the phase wanted: "pre-copy" or "post-copy" """
+        state = self.state(host, guest)
+        if phase == "post-copy":
+            return state.startswith("paused (post-copy)")
+        return state.startswith("running") and "Memory processed" in (self.virsh(host, "domjobinfo", guest) or "")
+
+    def set_modes(self, host, guest, modes):
+        self.virsh(host, "metadata", guest, "--uri", POLICY_XMLNS, "--key", "vmft", "--live",
+                   "--set", f"<policy modes='{modes}'/>")  # fmt: skip
+
+    def clean(self, host, guest):
+        self.virsh(host, "destroy", guest)
+        self.virsh(host, "undefine", guest)
+
+    def take_away(self, guest):
+        for host in "AB":
+            self.clean(host, guest)
+
+
+class Beats:
+    """What the guests wrote on their consoles. A guest counts its heartbeats in its own memory: a number that both
+    hosts have seen means that two copies of it ran."""
+
+    def __init__(self):
+        log = {host: two_hosts("path", host, "/var/log/libvirt", check=True).stdout.strip() for host in "AB"}
+        self.log = log
+
+    def console(self, host, guest):
+        return os.path.join(self.log[host], f"console-{guest}.log")
+
+    def lines(self, host, guest):
+        try:
+            with open(self.console(host, guest), "rb") as console:
+                return [(int(m[1]), int(m[2])) for m in BEAT.finditer(console.read())]
+        except FileNotFoundError:
+            return []
+
+    def alive_on(self, host, guest, seconds=20):
+        before = len(self.lines(host, guest))
+        return wait_for(lambda: len(self.lines(host, guest)) >= before + 2, seconds)
+
+    def bad_pages(self, guest):
+        return max([bad for host in "AB" for _, bad in self.lines(host, guest)], default=0)
+
+    def doubled(self, guest):
+        seen = [{beat for beat, _ in self.lines(host, guest)} for host in "AB"]
+        return len(seen[0] & seen[1])
+
+    def forget(self, guest):
+        for host in "AB":
+            if os.path.exists(self.console(host, guest)):
+                os.truncate(self.console(host, guest), 0)
