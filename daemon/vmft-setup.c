@@ -17,6 +17,8 @@ make_hypervisor (VmftConf *conf, VmftClock *clock)
                                            vmft_conf_get_boolean (conf, "Estimator", "read-memory"));
   vmft_libvirt_hypervisor_set_shared_paths (VMFT_LIBVIRT_HYPERVISOR (hypervisor),
                                             (const char *const *) shared);
+  vmft_libvirt_hypervisor_allow_copies (VMFT_LIBVIRT_HYPERVISOR (hypervisor),
+                                        vmft_conf_get_boolean (conf, "Migration", "copy-storage"));
   return hypervisor;
 }
 

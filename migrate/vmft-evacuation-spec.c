@@ -17,12 +17,33 @@ working_set_bytes (const VmftVm *vm, VmftTime now_us)
   return (guint64) curve.working_set_bytes;
 }
 
+/* Returns: (transfer full) (nullable): never a shared one: it would be copied onto itself */
+static char **
+local_disks (const VmftVm *vm)
+{
+  g_autoptr (GPtrArray) targets = g_ptr_array_new ();
+
+  for (guint i = 0; i < vm->disks->len; i++)
+    {
+      const VmftVmDisk *disk = g_ptr_array_index (vm->disks, i);
+
+      if (!disk->shared && !disk->read_only)
+        g_ptr_array_add (targets, g_strdup (disk->target));
+    }
+  if (targets->len == 0)
+    return NULL;
+  g_ptr_array_add (targets, NULL);
+  return (char **) g_ptr_array_free (g_steal_pointer (&targets), FALSE);
+}
+
 static void
 apply_vm (VmftMigrationSpec *spec, const VmftEvacuationConfig *config, const VmftVm *vm, VmftTime now_us)
 {
   spec->persistent = config->persistent && vm->persistent;
   if (vm->policy.max_downtime_ms > 0)
     spec->max_downtime_ms = vm->policy.max_downtime_ms;
+  if (config->copy_storage)
+    spec->copy_disks = local_disks (vm);
   if (spec->mode != VMFT_MODE_XBZRLE)
     return;
   if (config->xbzrle_cache_bytes > 0)
@@ -48,7 +69,6 @@ vmft_evacuation_make_spec (const VmftEvacuationConfig *config,
   spec->postcopy_bandwidth_bps = config->postcopy_bandwidth_bps;
   spec->auto_converge_initial = config->auto_converge_initial;
   spec->auto_converge_increment = config->auto_converge_increment;
-  spec->copy_storage = config->copy_storage;
   spec->tls = config->tls;
   spec->max_downtime_ms = config->max_downtime_ms;
   /* QEMU takes multifd neither with post-copy nor with XBZRLE */

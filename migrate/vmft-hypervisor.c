@@ -41,6 +41,7 @@ vmft_migration_spec_copy (const VmftMigrationSpec *spec)
   copy->destination = g_strdup (spec->destination);
   copy->destination_uri = g_strdup (spec->destination_uri);
   copy->migrate_uri = g_strdup (spec->migrate_uri);
+  copy->copy_disks = g_strdupv (spec->copy_disks);
   return copy;
 }
 
@@ -53,6 +54,7 @@ vmft_migration_spec_free (VmftMigrationSpec *spec)
   g_free (spec->destination);
   g_free (spec->destination_uri);
   g_free (spec->migrate_uri);
+  g_strfreev (spec->copy_disks);
   g_free (spec);
 }
 

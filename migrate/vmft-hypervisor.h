@@ -28,8 +28,8 @@ typedef struct
   guint auto_converge_initial;    /* percent */
   guint auto_converge_increment;
   guint parallel_connections; /* 0: no multifd */
-  gboolean copy_storage;
-  gboolean unsafe; /* the operator knows the disks to be shared, libvirt does not */
+  char **copy_disks;          /* (nullable): targets of the disks to copy along; all others must be shared */
+  gboolean unsafe;            /* the operator knows the disks to be shared, libvirt does not */
   gboolean tls;
   gboolean resume; /* recover a post-copy job whose link broke (POSTCOPY_RESUME) */
 } VmftMigrationSpec;

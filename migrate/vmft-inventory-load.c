@@ -70,18 +70,31 @@ allocation_bytes (virDomainPtr domain, const VmftVmDisk *disk)
   return info.allocation > 0 ? info.allocation : info.physical;
 }
 
+/* a disk that must come along, or be left behind */
 static void
-look_at_disks (virDomainPtr domain, VmftVm *vm, const char *const *shared_paths)
+look_at_local_disk (VmftVm *vm, const VmftVmDisk *disk, const VmftDiskRules *rules)
+{
+  if (!rules->copy)
+    vm->blocker = g_strdup_printf ("disk %s (%s) is on this host alone, and copy-storage is off",
+                                   disk->target, disk->source);
+  else if (disk->read_only)
+    vm->blocker = g_strdup_printf ("disk %s (%s) is on this host alone, and libvirt copies none that is "
+                                   "read-only",
+                                   disk->target, disk->source);
+}
+
+static void
+look_at_disks (virDomainPtr domain, VmftVm *vm, const VmftDiskRules *rules)
 {
   for (guint i = 0; i < vm->disks->len; i++)
     {
       VmftVmDisk *disk = g_ptr_array_index (vm->disks, i);
 
-      look_at_disk (disk, shared_paths);
+      look_at_disk (disk, (const char *const *) rules->shared_paths);
       if (!disk->shared && !disk->read_only)
         disk->allocation_bytes = allocation_bytes (domain, disk);
       if (!disk->shared && vm->blocker == NULL)
-        vm->blocker = g_strdup_printf ("disk %s (%s) is on this host alone", disk->target, disk->source);
+        look_at_local_disk (vm, disk, rules);
     }
 }
 
@@ -158,7 +171,7 @@ look_at_process (VmftVm *vm)
 }
 
 static VmftVm *
-load_domain (const virDomainStatsRecord *record, const char *const *shared_paths, GError **error)
+load_domain (const virDomainStatsRecord *record, const VmftDiskRules *rules, GError **error)
 {
   virDomainPtr domain = record->dom;
   char uuid[VIR_UUID_STRING_BUFLEN] = "";
@@ -179,7 +192,7 @@ load_domain (const virDomainStatsRecord *record, const char *const *shared_paths
   apply_stats (vm, record);
   vm->id = vm->running ? (int) virDomainGetID (domain) : -1;
   vm->persistent = virDomainIsPersistent (domain) == 1;
-  look_at_disks (domain, vm, shared_paths);
+  look_at_disks (domain, vm, rules);
   look_for_blockers (domain, vm);
   look_for_arrival (domain, record, vm);
   look_at_process (vm);
@@ -194,8 +207,24 @@ compare_names (gconstpointer a, gconstpointer b)
   return g_strcmp0 ((*x)->name, (*y)->name);
 }
 
+VmftDiskRules *
+vmft_disk_rules_copy (const VmftDiskRules *rules)
+{
+  VmftDiskRules *copy = g_memdup2 (rules, sizeof *rules);
+
+  copy->shared_paths = g_strdupv (rules->shared_paths);
+  return copy;
+}
+
+void
+vmft_disk_rules_free (VmftDiskRules *rules)
+{
+  g_strfreev (rules->shared_paths);
+  g_free (rules);
+}
+
 GPtrArray *
-vmft_inventory_load (virConnectPtr connection, const char *const *shared_paths, GError **error)
+vmft_inventory_load (virConnectPtr connection, const VmftDiskRules *rules, GError **error)
 {
   g_autoptr (GPtrArray) vms = g_ptr_array_new_with_free_func ((GDestroyNotify) vmft_vm_unref);
   virDomainStatsRecordPtr *records = NULL;
@@ -211,7 +240,7 @@ vmft_inventory_load (virConnectPtr connection, const char *const *shared_paths, 
   for (int i = 0; i < n; i++)
     {
       g_autoptr (GError) problem = NULL;
-      VmftVm *vm = load_domain (records[i], shared_paths, &problem);
+      VmftVm *vm = load_domain (records[i], rules, &problem);
 
       /* one that went in between, or one broken description, must not hide the others */
       if (vm != NULL)

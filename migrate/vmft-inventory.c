@@ -15,7 +15,7 @@ struct _VmftInventory
   VmftClock *clock;
   GHashTable *vms;     /* uuid -> VmftVm */
   GHashTable *touched; /* uuids named by events since the load began */
-  GStrv shared_paths;
+  VmftDiskRules rules;
   guint timer;
   gboolean loading;
   gboolean again;
@@ -163,7 +163,7 @@ start_loading (VmftInventory *self)
     }
   self->loading = TRUE;
   task = g_task_new (NULL, NULL, on_loaded, g_object_ref (self));
-  g_task_set_task_data (task, g_strdupv (self->shared_paths), (GDestroyNotify) g_strfreev);
+  g_task_set_task_data (task, vmft_disk_rules_copy (&self->rules), (GDestroyNotify) vmft_disk_rules_free);
   vmft_connection_call (self->connection, task, load_in_thread);
 }
 
@@ -352,10 +352,16 @@ vmft_inventory_is_loaded (VmftInventory *self)
 void
 vmft_inventory_set_shared_paths (VmftInventory *self, const char *const *paths)
 {
-  g_strfreev (self->shared_paths);
-  self->shared_paths = g_strdupv ((char **) paths);
+  g_strfreev (self->rules.shared_paths);
+  self->rules.shared_paths = g_strdupv ((char **) paths);
   if (self->loaded)
     vmft_inventory_reload (self);
+}
+
+void
+vmft_inventory_allow_copies (VmftInventory *self, gboolean allow)
+{
+  self->rules.copy = allow;
 }
 
 gboolean
@@ -366,7 +372,7 @@ vmft_inventory_has_declared_disk (VmftInventory *self, const VmftVm *vm)
       const VmftVmDisk *disk = g_ptr_array_index (vm->disks, i);
 
       if (disk->source != NULL && !disk->read_only &&
-          vmft_path_is_below (disk->source, (const char *const *) self->shared_paths))
+          vmft_path_is_below (disk->source, (const char *const *) self->rules.shared_paths))
         return TRUE;
     }
   return FALSE;
@@ -404,7 +410,7 @@ vmft_inventory_finalize (GObject *object)
   g_clear_object (&self->clock);
   g_hash_table_unref (self->vms);
   g_hash_table_unref (self->touched);
-  g_strfreev (self->shared_paths);
+  g_strfreev (self->rules.shared_paths);
   G_OBJECT_CLASS (vmft_inventory_parent_class)->finalize (object);
 }
 

@@ -45,6 +45,9 @@ void vmft_inventory_reload (VmftInventory *self);
 /** vmft_inventory_set_shared_paths: directories that the operator says are the same on all hosts. */
 void vmft_inventory_set_shared_paths (VmftInventory *self, const char *const *paths);
 
+/** vmft_inventory_allow_copies: whether disks that are on this host alone may be copied along. */
+void vmft_inventory_allow_copies (VmftInventory *self, gboolean allow);
+
 /** vmft_inventory_has_declared_disk: Returns: whether a writable disk of @vm is shared on the operator's word alone. */
 gboolean vmft_inventory_has_declared_disk (VmftInventory *self, const VmftVm *vm);
 

@@ -380,6 +380,16 @@ hypervisor_destination_free_memory (VmftHypervisor *hypervisor, const char *uri,
                             free_memory_in_thread);
 }
 
+/* in post-copy the guest would write to a disk whose copy is not complete */
+static guint
+modes_of_vm (const VmftVm *vm)
+{
+  for (guint i = 0; i < vm->disks->len; i++)
+    if (!((const VmftVmDisk *) g_ptr_array_index (vm->disks, i))->shared)
+      return VMFT_MODES_ALL & ~(vmft_mode_bit (VMFT_MODE_HYBRID) | vmft_mode_bit (VMFT_MODE_POSTCOPY));
+  return VMFT_MODES_ALL;
+}
+
 static void
 apply_probe (VmftLibvirtHypervisor *self, const char *destination, const VmftProbe *probe)
 {
@@ -397,7 +407,7 @@ apply_probe (VmftLibvirtHypervisor *self, const char *destination, const VmftPro
       if (vm == NULL)
         continue;
       copy = vmft_vm_copy (vm);
-      vmft_vm_set_movability (copy, destination, why == NULL, probe->modes, why, now_us);
+      vmft_vm_set_movability (copy, destination, why == NULL, probe->modes & modes_of_vm (copy), why, now_us);
       vmft_inventory_put (self->inventory, copy);
     }
 }
@@ -536,6 +546,12 @@ void
 vmft_libvirt_hypervisor_set_shared_paths (VmftLibvirtHypervisor *self, const char *const *paths)
 {
   vmft_inventory_set_shared_paths (self->inventory, paths);
+}
+
+void
+vmft_libvirt_hypervisor_allow_copies (VmftLibvirtHypervisor *self, gboolean allow)
+{
+  vmft_inventory_allow_copies (self->inventory, allow);
 }
 
 static void

@@ -34,4 +34,7 @@ void vmft_libvirt_hypervisor_set_shared_paths (VmftLibvirtHypervisor *self, cons
  */
 void vmft_libvirt_hypervisor_set_read_memory (VmftLibvirtHypervisor *self, gboolean read_memory);
 
+/** vmft_libvirt_hypervisor_allow_copies: before it is started: VMs may take disks along that are on this host alone. */
+void vmft_libvirt_hypervisor_allow_copies (VmftLibvirtHypervisor *self, gboolean allow);
+
 G_END_DECLS

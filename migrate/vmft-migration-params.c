@@ -42,7 +42,7 @@ vmft_migration_flags (const VmftMigrationSpec *spec)
     flags |= VIR_MIGRATE_POSTCOPY;
   if (spec->parallel_connections > 0)
     flags |= VIR_MIGRATE_PARALLEL;
-  if (spec->copy_storage)
+  if (spec->copy_disks != NULL)
     flags |= VIR_MIGRATE_NON_SHARED_DISK;
   return flags;
 }
@@ -58,6 +58,8 @@ check_spec (const VmftMigrationSpec *spec, GError **error)
     why = "QEMU cannot use parallel connections in a job that may go to post-copy";
   else if (spec->parallel_connections > 0 && spec->mode == VMFT_MODE_XBZRLE)
     why = "QEMU cannot use parallel connections together with XBZRLE";
+  else if (spec->copy_disks != NULL && vmft_migration_flags (spec) & VIR_MIGRATE_POSTCOPY)
+    why = "disks cannot be copied along in a job that may go to post-copy";
   else if (spec->xbzrle_cache_bytes & (spec->xbzrle_cache_bytes - 1))
     why = "the XBZRLE cache must be a power of two";
   else if (spec->mode == VMFT_MODE_AUTO_CONVERGE &&
@@ -129,6 +131,9 @@ vmft_migration_params (const VmftMigrationSpec *spec, VmftTypedParams *params, G
     ok = add_mode_params (spec, params);
   if (ok && !spec->resume && spec->parallel_connections > 0)
     ok = add_int (params, VIR_MIGRATE_PARAM_PARALLEL_CONNECTIONS, spec->parallel_connections);
+  if (ok && !spec->resume && spec->copy_disks != NULL)
+    ok = virTypedParamsAddStringList (&params->items, &params->n_items, &params->n_allocated,
+                                      VIR_MIGRATE_PARAM_MIGRATE_DISKS, (const char **) spec->copy_disks) == 0;
   if (!ok)
     g_set_error (error, VMFT_ERROR, VMFT_ERROR_FAILED, "migration of %s: cannot build its parameters",
                  spec->uuid);

@@ -370,13 +370,14 @@ test_blockers_of_domains (void)
     const char *name;
     const char *blocker; /* (nullable) */
   } expected[] = {
-    { "cdrom", "disk sda (/nowhere/local.iso) is on this host alone" },
-    { "disk", "disk vda (/nowhere/disk.img) is on this host alone" },
+    { "cdrom", "disk sda (/nowhere/local.iso) is on this host alone, and copy-storage is off" },
+    { "disk", "disk vda (/nowhere/disk.img) is on this host alone, and copy-storage is off" },
     { "dropped", NULL },
     { "shared", NULL },
     { "snapshot", "it has 1 snapshot" },
   };
   const char *const shared[] = { "/shared", NULL };
+  const VmftDiskRules rules = { .shared_paths = (char **) shared };
   g_autoptr (GError) error = NULL;
   g_autofree char *uri = g_strconcat ("test://", VMFT_SOURCE_ROOT, "/tests/test-node.xml", NULL);
   g_autoptr (virConnect) connection = virConnectOpen (uri);
@@ -384,7 +385,7 @@ test_blockers_of_domains (void)
 
   g_assert_nonnull (connection);
   take_snapshot (connection, "snapshot");
-  vms = vmft_inventory_load (connection, shared, &error);
+  vms = vmft_inventory_load (connection, &rules, &error);
   g_assert_no_error (error);
   g_assert_cmpuint (vms->len, ==, G_N_ELEMENTS (expected));
   for (guint i = 0; i < vms->len; i++)

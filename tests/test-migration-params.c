@@ -61,7 +61,7 @@ test_flags_options (void)
                    COMMON_FLAGS | VIR_MIGRATE_PERSIST_DEST | VIR_MIGRATE_UNDEFINE_SOURCE);
   spec->persistent = FALSE;
   spec->tls = TRUE;
-  spec->copy_storage = TRUE;
+  spec->copy_disks = g_strsplit ("vda vdc", " ", -1);
   spec->unsafe = TRUE;
   spec->parallel_connections = 2;
   g_assert_cmphex (vmft_migration_flags (spec), ==,
@@ -77,7 +77,6 @@ test_resume (void)
   g_autoptr (GError) error = NULL;
 
   spec->resume = TRUE;
-  spec->copy_storage = TRUE;
   g_assert_cmphex (vmft_migration_flags (spec), ==,
                    COMMON_FLAGS | VIR_MIGRATE_POSTCOPY | VIR_MIGRATE_POSTCOPY_RESUME);
   g_assert_true (vmft_migration_params (spec, &params, &error));

@@ -20,7 +20,7 @@ job() {
   address=$("$TWO_HOSTS" address "$(other "$from")")
   timeout 150 "$TWO_HOSTS" exec "$from" "$HOSTS_MIGRATE" "$name" --uri qemu:///system \
     --destination "qemu+tcp://$address/system" --migrate-uri "tcp://$address" "$@" >"$WORK/job" 2>&1 || status=$?
-  grep '^result\|^main loop' "$WORK/job" | sed 's/^/    /'
+  grep '^result\|^main loop held' "$WORK/job" | sed 's/^/    /'
   return $status
 }
 
