@@ -140,8 +140,10 @@ on_settled (gpointer user_data)
 
 /* Many changes come at once; one more look a moment later is enough for all of them. */
 static void
-think_again_soon (VmftDaemon *self)
+think_again_soon (gpointer user_data)
 {
+  VmftDaemon *self = user_data;
+
   if (self->settle_id == 0)
     self->settle_id = vmft_clock_add_timer (self->clock, SETTLE_MS, on_settled, self, NULL);
 }
@@ -221,7 +223,7 @@ check_proofs (VmftDaemon *self)
     }
 }
 
-/* Destinations come back, inhibitions end, lead times shrink, states go: none of it says so. */
+/* Inhibitions end, lead times shrink, states go: none of it says so. */
 static gboolean
 on_review (gpointer user_data)
 {
@@ -549,6 +551,7 @@ void
 vmft_daemon_start (VmftDaemon *self)
 {
   vmft_facts_start (self->facts);
+  vmft_destinations_set_changed (self->destinations, think_again_soon, self);
   vmft_destinations_start (self->destinations);
   vmft_sampler_start (self->sampler);
   self->review_id = vmft_clock_add_timer (self->clock, REVIEW_MS, on_review, self, NULL);

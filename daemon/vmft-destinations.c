@@ -28,6 +28,8 @@ struct _VmftDestinations
   GPtrArray *facts; /* of VmftDestination */
   GPtrArray *hosts; /* of Host, in step with @facts */
   guint timer_id;
+  void (*changed) (gpointer user_data); /* (nullable) */
+  gpointer user_data;
 };
 
 static void
@@ -45,10 +47,18 @@ host_free (Host *host)
 /* --- what it says of itself --- */
 
 static void
+tell_changed (Host *host)
+{
+  if (host->owner->changed != NULL)
+    host->owner->changed (host->owner->user_data);
+}
+
+static void
 take_state (Host *host, const VmftPeerState *state)
 {
   VmftDestination *facts = host->facts;
   VmftTime now_us = vmft_clock_real_us (host->owner->clock);
+  gboolean changed = state->suspect != facts->suspect;
   GHashTableIter iter;
   gpointer text, age;
 
@@ -66,6 +76,8 @@ take_state (Host *host, const VmftPeerState *state)
 
       g_hash_table_insert (host->templates, g_strdup (text), g_memdup2 (&seen_us, sizeof seen_us));
     }
+  if (changed)
+    tell_changed (host);
 }
 
 /* silence proves nothing either way: what was said last holds */
@@ -221,21 +233,32 @@ set_problem (Host *host, const char *problem)
   host->problem = g_strdup (problem);
 }
 
+void
+vmft_destinations_set_changed (VmftDestinations *self, void (*func) (gpointer), gpointer user_data)
+{
+  self->changed = func;
+  self->user_data = user_data;
+}
+
 static void
 on_probed (GObject *object, GAsyncResult *result, gpointer user_data)
 {
   Host *host = user_data;
   g_autoptr (GError) error = NULL;
   g_autoptr (VmftProbe) probe = vmft_hypervisor_probe_finish (VMFT_HYPERVISOR (object), result, &error);
+  gboolean changed;
 
   if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
     return; /* @host is gone */
+  changed = host->facts->reachable != (probe != NULL);
   host->asking = FALSE;
   host->checked_us = vmft_clock_real_us (host->owner->clock);
   host->facts->reachable = probe != NULL;
   host->facts->free_known = probe != NULL;
   host->facts->free_bytes = probe != NULL ? (double) probe->free_bytes : 0.0;
   set_problem (host, probe != NULL ? NULL : error->message);
+  if (changed)
+    tell_changed (host);
 }
 
 static gboolean

@@ -26,6 +26,9 @@ VmftDestinations *vmft_destinations_new (VmftConf *conf,
 void vmft_destinations_free (VmftDestinations *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VmftDestinations, vmft_destinations_free)
 
+/** vmft_destinations_set_changed: @func: called when one of them may be sent to that could not, or the other way round. */
+void vmft_destinations_set_changed (VmftDestinations *self, void (*func) (gpointer), gpointer user_data);
+
 /** vmft_destinations_start: looks at all of them now and every 15 s. */
 void vmft_destinations_start (VmftDestinations *self);
 

@@ -274,6 +274,8 @@ end_job (VmftExecutor *self, const VmftEvacuationStep *step)
 
   teach_estimator (self, step);
   vmft_planner_set_migrating (self->planner, step->uuid, -1.0);
+  if (step->state == VMFT_STEP_COMPLETED)
+    vmft_planner_set_left (self->planner, step->uuid);
   if (job != NULL && job->reserved_bytes > 0.0)
     vmft_destinations_reserve (self->parts.destinations, job->destination, -job->reserved_bytes);
   self->n_completed += step->state == VMFT_STEP_COMPLETED;
@@ -307,6 +309,9 @@ say (const VmftEvacuationStep *step)
   else if (step->state == VMFT_STEP_COMPLETED)
     g_message ("migration %" G_GUINT64_FORMAT ": %s is on %s after %s", step->id, step->name,
                step->destination, total);
+  else if (step->state == VMFT_STEP_RECOVERING)
+    g_message ("migration %" G_GUINT64_FORMAT ": %s is half-way and will be resumed: %s", step->id,
+               step->name, step->message ? step->message : "no reason given");
   else if (vmft_step_state_is_over (step->state))
     g_message ("migration %" G_GUINT64_FORMAT ": %s %s: %s", step->id, step->name,
                vmft_step_state_to_string (step->state), step->message ? step->message : "no reason given");

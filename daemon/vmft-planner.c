@@ -17,6 +17,7 @@ struct _VmftPlanner
   VmftPolicyConfig config;
   GHashTable *vms;       /* uuid -> VmftPolicyVm */
   GHashTable *migrating; /* uuid -> double * remaining seconds */
+  GHashTable *left;      /* uuids that went, which the inventory still shows */
   GHashTable *watches;   /* incident id -> Watch */
   gulong changed_id;
   guint refit_id;
@@ -70,6 +71,8 @@ on_vm_changed (VmftHypervisor *hypervisor, const char *uuid, gpointer user_data)
   VmftPlanner *self = user_data;
   g_autoptr (VmftVm) vm = vmft_hypervisor_lookup (hypervisor, uuid);
 
+  if (vm == NULL || !vm->running)
+    g_hash_table_remove (self->left, uuid);
   if (vm != NULL)
     fit_vm (self, vm);
   else
@@ -102,6 +105,7 @@ vmft_planner_new (const VmftPlannerParts *parts)
   read_config (&self->config, parts->conf);
   self->vms = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify) vmft_policy_vm_free);
   self->migrating = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+  self->left = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   self->watches = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, g_free);
   self->changed_id = g_signal_connect (parts->hypervisor, "vm-changed", G_CALLBACK (on_vm_changed), self);
   self->refit_id = vmft_clock_add_timer (parts->clock, REFIT_MS, refit, self, NULL);
@@ -116,6 +120,7 @@ vmft_planner_free (VmftPlanner *self)
   g_clear_signal_handler (&self->changed_id, self->parts.hypervisor);
   g_hash_table_unref (self->vms);
   g_hash_table_unref (self->migrating);
+  g_hash_table_unref (self->left);
   g_hash_table_unref (self->watches);
   g_object_unref (self->parts.leads);
   g_object_unref (self->parts.estimator);
@@ -132,6 +137,15 @@ vmft_planner_set_migrating (VmftPlanner *self, const char *uuid, double remainin
     g_hash_table_remove (self->migrating, uuid);
   else
     g_hash_table_replace (self->migrating, g_strdup (uuid), g_memdup2 (&remaining_s, sizeof remaining_s));
+}
+
+void
+vmft_planner_set_left (VmftPlanner *self, const char *uuid)
+{
+  g_autoptr (VmftVm) vm = vmft_hypervisor_lookup (self->parts.hypervisor, uuid);
+
+  if (vm != NULL && vm->running)
+    g_hash_table_add (self->left, g_strdup (uuid));
 }
 
 const VmftLoad *
@@ -197,7 +211,7 @@ gather_vms (VmftPlanner *self, guint64 incident_id)
       vm = g_hash_table_lookup (self->vms, uuid);
       vm->last_moved_us = vmft_guards_last_moved (self->parts.guards, uuid);
       vm->n_failures = vmft_guards_n_failures (self->parts.guards, incident_id, uuid);
-      vm->migrating = remaining_s != NULL;
+      vm->migrating = remaining_s != NULL || g_hash_table_contains (self->left, uuid);
       vm->remaining_s = remaining_s ? *remaining_s : 0.0;
       g_ptr_array_add (list, vm);
     }

@@ -34,6 +34,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (VmftPlanner, vmft_planner_free)
 /** vmft_planner_set_migrating: a job of @uuid runs and needs @remaining_s more; negative: it ended. */
 void vmft_planner_set_migrating (VmftPlanner *self, const char *uuid, double remaining_s);
 
+/** vmft_planner_set_left: @uuid has arrived elsewhere: it is not planned again before the inventory has heard of it. */
+void vmft_planner_set_left (VmftPlanner *self, const char *uuid);
+
 /** vmft_planner_get_elapsed_s: Returns: e, time since the first alarm of @incident, on the monotonic clock. */
 double vmft_planner_get_elapsed_s (VmftPlanner *self, const VmftIncident *incident);
 

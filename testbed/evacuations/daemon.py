@@ -26,6 +26,7 @@ BUS = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration
 CONFIG = """[Daemon]
 mode=act
 state-directory={work}/state
+bus={bus}
 hostname=*
 sysfs={work}/sysfs
 
@@ -44,6 +45,7 @@ cool-down=0
 replan-interval=1s
 
 [Arrivals]
+socket={socket}
 reserve-memory={reserve_memory}
 
 [Migration]
@@ -53,8 +55,10 @@ peer-to-peer={peer_to_peer}
 uri=qemu+tcp://{address}/system
 migrate-uri=tcp://{address}
 bandwidth={bandwidth}
+{destination}
+{more}
 """
-DEFAULTS = {"peer_to_peer": "true", "reserve_memory": "64M", "bandwidth": "22M"}
+DEFAULTS = {"bus": "system", "socket": "/run/vmft/hook", "destination": "", "more": "", "peer_to_peer": "true", "reserve_memory": "64M", "bandwidth": "22M"}
 
 
 def child_of(pid, name):
@@ -69,19 +73,23 @@ def child_of(pid, name):
 
 
 class Daemon:
-    def __init__(self, host, build, work, log):
+    """
+    @name: of its directory below @work
+    @options: over DEFAULTS; with bus "none" nobody can ask it, but two of them can be on one host
+    """
+
+    def __init__(self, host, build, work, name=None, **options):
         self.host = host
         self.build = build
-        self.work = os.path.join(work, host)
-        self.log = log
-        self.options = dict(DEFAULTS)
+        self.work = os.path.join(work, name or host)
+        self.options = {**DEFAULTS, **options}
         self.process = None
         self.pid = None
         self.first = None  # descriptors and memory when this process was new
-        os.makedirs(os.path.join(self.work, "sysfs"))
+        os.makedirs(os.path.join(self.work, "sysfs"), exist_ok=True)
         open(self.path("kern.log"), "w", encoding="ascii").close()
         socket = two_hosts("path", host, "/run/dbus/system_bus_socket", check=True).stdout.strip()
-        self.bus = self.start_bus(socket)
+        self.bus = self.start_bus(socket) if self.options["bus"] == "system" else None
         self.environment = {**os.environ, "DBUS_SYSTEM_BUS_ADDRESS": f"unix:path={socket}"}
 
     def path(self, name):
@@ -115,8 +123,13 @@ class Daemon:
                                   os.path.join(self.build, "daemon/vmftd"), "--config", self.path("vmftd.conf"))  # fmt: skip
         self.pid = wait_for(lambda: child_of(self.process.pid, "vmftd"), 20)
         self.first = None
-        if not wait_for(lambda: self.ctl("status") is not None, 30):
+        if not wait_for(self.is_up, 30):
             raise RuntimeError(f"vmftd of host {self.host} does not answer:\n{self.said()}")
+
+    def is_up(self):
+        if self.bus is None:
+            return "libvirt answers" in self.said()
+        return self.ctl("status") is not None
 
     def kill(self):
         os.kill(self.pid, signal.SIGKILL)

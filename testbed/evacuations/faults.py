@@ -7,6 +7,8 @@ import time
 
 from .hosts import other, two_hosts, wait_for
 
+LINK = "200mbit"
+SLOW_LINK = "50mbit"
 PHASE_S = 60
 NOTICE_S = 90
 CLASH = """<domain type='qemu'><name>{name}</name>{uuid}<memory unit='MiB'>64</memory>
@@ -69,6 +71,11 @@ class Fault:
         two_hosts("cut", check=True)
         time.sleep(1 + 2 * self.random.random())
         two_hosts("heal", check=True)
+
+    def warm_up(self):
+        """Post-copy has gone on for a while when its link breaks, slowly: see Hosts.is_stuck()."""
+        two_hosts("link", SLOW_LINK, check=True)
+        time.sleep(2.5 + self.random.random())
 
     def was_said(self, words):
         """whether the source's vmftd gives this reason for a move of this round"""
@@ -200,10 +207,15 @@ class LinkCutInPostcopy(Fault):
     phase = "post-copy"
 
     def strike(self):
-        if self.find_job() is None:
+        guest = self.find_job()
+        if guest is None:
             return False
-        self.cut_link()
-        return True
+        self.warm_up()
+        struck = self.hosts.sending(self.source, guest, self.phase)
+        if struck:
+            self.cut_link()
+        two_hosts("link", LINK, check=True)
+        return struck
 
 
 class SourceLibvirtdRestartsInPrecopy(Fault):
@@ -245,7 +257,9 @@ class VmftdKilled(Fault):
                 # broken on purpose: while it waits to be resumed, vmftd dies
                 if not any(row["state"] == "post-copy" for row in self.round.moves()):
                     continue
+                self.warm_up()
                 two_hosts("cut", "--streams")
+                two_hosts("link", LINK, check=True)
             wait_for(lambda state=state: self.is_in(state), 20 if state != "recovering" else 5)
             if self.round.is_over():
                 break

@@ -32,6 +32,11 @@ def wait_for(what, seconds):
         time.sleep(0.05)
 
 
+# of QEMU NAME: where its main thread sleeps, then where each vCPU does
+WCHAN = """p=$(cat "/run/libvirt/qemu/$1.pid") || exit; cat "/proc/$p/wchan"; echo
+for t in /proc/$p/task/*; do case $(cat "$t/comm") in CPU*) cat "$t/wchan"; echo ;; esac; done"""
+
+
 class Hosts:
     """libvirt of both, straight from here."""
 
@@ -60,6 +65,17 @@ class Hosts:
         if phase == "post-copy":
             return state.startswith("paused (post-copy)")
         return state.startswith("running") and "Memory processed" in (self.virsh(host, "domjobinfo", guest) or "")
+
+    def is_stuck(self, host, guest):
+        """A half-arrived guest whose QEMU cannot be talked to any more: under emulation a vCPU may wait for a page that
+        is still on the other host while it holds QEMU's big lock, and QEMU then never hears that the job is to be
+        resumed (QEMU 7.2; seen when the link breaks within the first second or two of post-copy)."""
+        for _ in range(8):
+            sleeps = two_hosts("exec", host, "sh", "-c", WCHAN, "sh", guest).stdout.split()
+            if not (sleeps and sleeps[0].startswith("futex") and "handle_userfault" in sleeps[1:]):
+                return False
+            time.sleep(0.25)
+        return True
 
     def set_modes(self, host, guest, modes):
         self.virsh(host, "metadata", guest, "--uri", POLICY_XMLNS, "--key", "vmft", "--live",

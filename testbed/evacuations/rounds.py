@@ -8,7 +8,7 @@ import tempfile
 import time
 
 from .daemon import Daemon
-from .faults import FAULTS
+from .faults import FAULTS, LINK
 from .hosts import TWO_HOSTS, Beats, Hosts, other, two_hosts, wait_for
 
 GUESTS = ["g1", "g2", "g3", "g4"]
@@ -16,7 +16,6 @@ GUESTS = ["g1", "g2", "g3", "g4"]
 SHAPES = [("0", "16", False), ("2", "8", True), ("5", "16", False), ("8", "24", False)]
 # on a busy machine the link may carry less than a guest writes: post-copy is the way out then
 MODES = ["pre-copy,hybrid", "post-copy", "xbzrle,hybrid", "hybrid"]
-LINK = "200mbit"
 CYCLE = 10  # within which every fault comes
 ROUND_S = 150
 TRIES = 3
@@ -46,6 +45,7 @@ class Round:
         self.source = "AB"[n % 2]
         self.guests = list(GUESTS)
         self.doomed = set()
+        self.stuck = set()
         self.chaos = chaos
         self.hosts = chaos.hosts
         self.daemons = chaos.daemons
@@ -62,10 +62,22 @@ class Round:
     def is_over(self):
         """whether no VM is left to leave; one that cannot be kept does not count"""
         left = self.hosts.virsh(self.source, "list", "--name")
-        return left is not None and not set(left.split()) - self.doomed
+        return left is not None and not set(left.split()) - self.doomed - self.stuck
+
+    def note_stuck(self):
+        """those whose other half hangs, though they leave something here"""
+        for guest in self.guests:
+            if self.hosts.state(self.source, guest).startswith("paused (post-copy failed") and \
+                    self.hosts.is_stuck(other(self.source), guest):  # fmt: skip
+                self.stuck.add(guest)
 
     def wait(self):
-        return wait_for(self.is_over, ROUND_S)
+        deadline = time.monotonic() + ROUND_S
+        while time.monotonic() < deadline:
+            if wait_for(self.is_over, 20):
+                return True
+            self.note_stuck()
+        return self.is_over()
 
 
 class Chaos:
@@ -78,7 +90,7 @@ class Chaos:
         self.alarms = 0
         self.complaints = 0
         self.report = {
-            "rounds": 0, "vms_moved": 0, "vms_lost": 0, "vms_lost_avoidable": 0, "corrupt_pages": 0,
+            "rounds": 0, "vms_moved": 0, "vms_lost": 0, "vms_lost_avoidable": 0, "vms_stuck_in_qemu": 0, "corrupt_pages": 0,
             "double_runs": 0, "fd_growth": 0, "rss_growth_kib": 0, "faults": {fault.name(): 0 for fault in FAULTS},
             "complaints": [], "seconds": 0,
         }  # fmt: skip
@@ -173,8 +185,12 @@ class Chaos:
             self.hosts.take_away(guest)
 
     def note_loss(self, round_, guest):
-        avoidable = guest not in round_.doomed
+        stuck = guest in round_.stuck or self.hosts.is_stuck(other(round_.source), guest)
+        avoidable = guest not in round_.doomed and not stuck
         self.report["vms_lost"] += 1
+        self.report["vms_stuck_in_qemu"] += stuck
+        if stuck:
+            self.say(f"  {guest}: its QEMU on {other(round_.source)} hangs, waiting for a page with its lock held")
         self.report["vms_lost_avoidable"] += avoidable
         if avoidable:
             self.complain(f"{guest} is lost, avoidably: " + ", ".join(
@@ -224,7 +240,7 @@ class Chaos:
         self.hosts = Hosts()
         self.beats = Beats()
         for host in "AB":
-            self.daemons[host] = Daemon(host, self.build, self.work, self.say)
+            self.daemons[host] = Daemon(host, self.build, self.work)
             self.daemons[host].start()
 
     def run(self):
