@@ -82,8 +82,19 @@ class Hosts:
                    "--set", f"<policy modes='{modes}'/>")  # fmt: skip
 
     def clean(self, host, guest):
-        self.virsh(host, "destroy", guest)
-        self.virsh(host, "undefine", guest)
+        """gone when this returns: a QEMU that hangs keeps libvirt from destroying it"""
+
+        def is_gone():
+            if self.state(host, guest) not in ("", "shut off"):
+                self.virsh(host, "destroy", guest)
+            self.virsh(host, "undefine", guest)
+            known = self.virsh(host, "list", "--all", "--name")
+            if known is not None and guest not in known.split():
+                return True
+            two_hosts("exec", host, "sh", "-c", 'kill -9 "$(cat "/run/libvirt/qemu/$1.pid")"', "sh", guest)
+            return False
+
+        wait_for(is_gone, 90)
 
     def take_away(self, guest):
         for host in "AB":
