@@ -78,10 +78,12 @@ test_cut_in_postcopy() {
   step "the link is cut in post-copy; the job is resumed"
   in_background $here --mode post-copy --expect paused
   until_postcopy $here g
-  sleep 0.5
+  "$TWO_HOSTS" link 80mbit
+  sleep 3 # a QEMU that breaks earlier may hang: see Hosts.is_stuck() in testbed/evacuations
   "$TWO_HOSTS" cut
   sleep 1
   "$TWO_HOSTS" heal
+  "$TWO_HOSTS" link 200mbit
   expect_job
   expect_still $here g
   in_background $here --mode post-copy --resume
@@ -128,26 +130,6 @@ test_source_libvirtd_in_postcopy() {
   here=$(other $here)
 }
 
-test_reattach() {
-  step "vmftd dies; peer-to-peer goes on and is watched again"
-  in_background $here --mode pre-copy
-  until_sending $here g
-  "$TWO_HOSTS" exec $here pkill -9 -x hosts-migrate
-  wait "$JOB" && fail "it should have died"
-  in_background $here --attach
-  expect_moves
-}
-
-test_direct_dies() {
-  step "vmftd dies; its direct job ends with it, the guest stays"
-  in_background $here --mode pre-copy --direct
-  until_sending $here g
-  "$TWO_HOSTS" exec $here pkill -9 -x hosts-migrate
-  wait "$JOB" && fail "it should have died"
-  in_background $here --attach --expect failed
-  expect_stays
-}
-
 test_refused() {
   step "the destination is not there"
   "$TWO_HOSTS" libvirtd "$(other $here)" stop
@@ -170,7 +152,7 @@ test_qemu_of_the_destination_in_postcopy() {
 start_hosts
 new_guest
 for name in ${*:-refused qemu_of_the_destination libvirtd_of_the_destination cut_in_precopy \
-  source_libvirtd_in_precopy source_libvirtd_restart reattach direct_dies cut_in_postcopy source_libvirtd_in_postcopy \
+  source_libvirtd_in_precopy source_libvirtd_restart cut_in_postcopy source_libvirtd_in_postcopy \
   qemu_of_the_destination_in_postcopy}; do
   "test_$name"
 done

@@ -101,7 +101,7 @@ class Test:
         for host in "AB":
             self.start(host, host)
         for peer_to_peer, states in ((True, ("planned", "running", "post-copy", "recovering")),
-                                     (False, ("planned", "running", "post-copy"))):  # fmt: skip
+                                     (False, ("running", "post-copy"))):  # fmt: skip
             for host in "AB":
                 self.daemons[host].set(peer_to_peer=str(peer_to_peer).lower())
             for state in states:
