@@ -150,6 +150,7 @@ wait_for_facts (Story *s)
       if (g_strcmp0 (vmft_dict_string (plan, "verdict"), "nothing") == 0)
         return;
       g_main_context_iteration (NULL, FALSE);
+      g_usleep (5000); /* or the story runs away from the thread, to where its incident is over */
       story_advance (s, 1.0);
     }
   g_assert_not_reached ();

@@ -3,6 +3,7 @@
 #include "vmft-locus.h"
 
 #include <string.h>
+#include <time.h>
 
 typedef struct
 {
@@ -178,12 +179,12 @@ test_catastrophe (void)
   g_autoptr (GError) error = NULL;
   g_autoptr (VmftFamilies) families = vmft_families_parse ("t.conf", table, strlen (table), &error);
   g_autofree char *text = g_strnfill (4000, 'a');
-  gint64 before = g_get_monotonic_time ();
+  clock_t before = clock (); /* processor time: others use this machine as well */
 
   g_assert_no_error (error);
   text[3999] = 'b';
   g_assert_null (vmft_families_match (families, NULL, text, 4000, NULL));
-  g_assert_cmpint (g_get_monotonic_time () - before, <, 2 * G_USEC_PER_SEC);
+  g_assert_cmpint (clock () - before, <, 2 * CLOCKS_PER_SEC);
 }
 
 static void
