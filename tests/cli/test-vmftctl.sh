@@ -5,6 +5,7 @@
 # VMFTD and VMFTCTL name the programs, VMFT_SOURCE_ROOT the checkout.
 set -u
 
+command -v dbus-daemon >/dev/null || { echo "dbus-daemon (Debian package dbus-daemon) is not installed"; exit 77; }
 DIR=$(mktemp -d)
 PIDS=()
 LOG=$DIR/kern.log

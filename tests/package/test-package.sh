@@ -15,6 +15,7 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/vmft-package-XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
 mkdir "$work/vmft"
+git -C "$root" rev-parse 2> "$work/missing" || { cat "$work/missing"; exit 77; }
 git -C "$root" ls-files -z | (cd "$root" && tar --null -T - -cf -) | tar -xf - -C "$work/vmft"
 cd "$work/vmft"
 dpkg-checkbuilddeps > "$work/missing" 2>&1 || { cat "$work/missing"; exit 77; }

@@ -12,6 +12,16 @@ if [ "${1-}" != --inside ]; then
     echo "# skipped: only root can install"
     exit 0
   fi
+  for tool in ip setpriv dbus-daemon; do
+    if ! command -v "$tool" > /dev/null; then
+      echo "# skipped: $tool (Debian packages iproute2, util-linux, dbus-daemon) is not installed"
+      exit 0
+    fi
+  done
+  if ! unshare --mount --net --pid --ipc --uts --fork true; then
+    echo "# skipped: no namespaces can be made here"
+    exit 0
+  fi
   work=$(mktemp -d "${TMPDIR:-/tmp}/vmft-install-XXXXXX")
   trap 'rmdir "$work"' EXIT
   unshare --mount --net --pid --ipc --uts --fork --kill-child "$0" --inside "$work" "$deb"
@@ -108,7 +118,9 @@ status 'v["operation"] == "observe" and not v["libvirt_connected"]'
 stop
 echo "# without libvirtd: READY=1, WATCHDOG=1, observe"
 
-if inside which libvirtd > /dev/null; then
+if ! inside which libvirtd > /dev/null || ! inside getent group libvirt > /dev/null; then
+  echo "# skipped: libvirtd (Debian package libvirt-daemon-system) is not installed"
+else
   mkdir -p root/run/libvirt
   # as on a host where libvirt's polkit rule lets its group in
   printf 'auth_unix_rw = "none"\nunix_sock_group = "libvirt"\nunix_sock_rw_perms = "0770"\n' > root/etc/libvirt/libvirtd.conf
