@@ -34,6 +34,16 @@ done
 step "INT while a stand-in host boots"
 TMPDIR=$(mktemp -d /tmp/vmft-test.XXXXXX)
 export TMPDIR
+faults=
+# However this test ends, the command in a session of its own ends before it.
+end() {
+  if [[ -n $faults ]] && kill -s TERM -- "-$faults" 2>/dev/null; then
+    wait "$faults"
+  fi
+  "$TWO_HOSTS" down
+  rm -rf "$TMPDIR"
+}
+trap 'status=$?; end; exit $status' EXIT
 env --default-signal=INT setsid "$SOURCE_ROOT/testbed/faults" benign --out "$TMPDIR/runs" &
 faults=$!
 for _ in {1..3000}; do
@@ -45,6 +55,7 @@ done
 kill -s INT -- "-$faults"
 status=0
 wait "$faults" || status=$?
+faults=
 expect_equal "status of an interrupted command" 130 "$status"
 for _ in {1..50}; do
   grep -qlsa -- "[/]${TMPDIR#/}/" /proc/[0-9]*/cmdline || break
@@ -52,4 +63,3 @@ for _ in {1..50}; do
 done
 expect_equal "processes left" "" "$(grep -lsa -- "[/]${TMPDIR#/}/" /proc/[0-9]*/cmdline)"
 expect_equal "files left" "" "$(find "$TMPDIR" -mindepth 1)"
-rmdir "$TMPDIR"
