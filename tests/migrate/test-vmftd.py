@@ -4,6 +4,7 @@
 send to one host do not overfill it; and none sends to a host that says it is suspect."""
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -170,6 +171,9 @@ def main():
     if os.geteuid() != 0:
         print("SKIP: needs root")
         return 77
+    # hosts and daemons end with the test, also when its time is over
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
     os.environ["VMFT_TESTBED_DIR"] = tempfile.mkdtemp(prefix="vmft-test.", dir="/tmp")
     work = tempfile.mkdtemp(prefix="vmft-migrate.", dir="/tmp")
     test = None
