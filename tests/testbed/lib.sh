@@ -40,8 +40,14 @@ expect_equal() {
   [[ $2 == "$3" ]] || fail "$1: wanted '$2', got '$3'"
 }
 
-new_testbed() {
+# need_hosts: what "two-hosts up" cannot do without
+need_hosts() {
   [[ $EUID -eq 0 ]] || skip "needs root"
+  unshare --mount --net --pid --ipc --uts --fork true || skip "no namespaces can be made here"
+}
+
+new_testbed() {
+  need_hosts
   VMFT_TESTBED_DIR=$(mktemp -u /tmp/vmft-test.XXXXXX)
   export VMFT_TESTBED_DIR
   NOTED=()

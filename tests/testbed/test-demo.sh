@@ -6,7 +6,7 @@ set -u
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
 DEMO=$SOURCE_ROOT/testbed/demo
-[[ $EUID -eq 0 ]] || skip "needs root"
+need_hosts
 
 OUTPUT=$(mktemp)
 TMPDIR=$(mktemp -d /tmp/vmft-demo-test.XXXXXX)
