@@ -26,6 +26,7 @@ typedef struct
   gboolean timed_out;
   gboolean eof;
   gboolean exited;
+  gboolean finished;
 } Exec;
 
 typedef struct
@@ -86,6 +87,7 @@ finish (GTask *task)
   int status = exited ? g_subprocess_get_exit_status (self->process) : -1;
   Ending *ending = g_new0 (Ending, 1);
 
+  self->finished = TRUE;
   vmft_clear_timer (self->clock, &self->timer);
   if (self->timed_out)
     ending->message = g_strdup ("the command took too long");
@@ -109,7 +111,8 @@ finish_when_over (GTask *task)
 {
   Exec *self = g_task_get_task_data (task);
 
-  if (self->eof && self->exited)
+  /* output that was waited for no longer may end later, or never */
+  if (self->eof && self->exited && !self->finished)
     finish (task);
 }
 

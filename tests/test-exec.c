@@ -88,12 +88,22 @@ test_timeout (void)
 static void
 test_left_behind (void)
 {
+  VmftClock *clock = vmft_real_clock_new ();
+  gint64 deadline_us = g_get_monotonic_time () + 30 * G_USEC_PER_SEC;
   Run run = { 0 };
 
-  execute (&run, "sh -c 'echo done; sleep 3 &'", "", 0.5);
+  g_object_add_weak_pointer (G_OBJECT (clock), (gpointer *) &clock);
+  vmft_exec_run_async (clock, "sh -c 'echo done; sleep 1 &'", "", 0.2, NULL, on_done, &run);
+  g_object_unref (clock);
+  while (!run.done)
+    g_main_context_iteration (NULL, TRUE);
   g_assert_cmpint (run.result, ==, VMFT_EXEC_DONE);
   g_assert_cmpstr (run.message, ==, "done");
   run_clear (&run);
+  /* once the child is gone, too, nothing is held any more, and nothing is said a second time */
+  while (clock != NULL && g_get_monotonic_time () < deadline_us)
+    g_main_context_iteration (NULL, TRUE);
+  g_assert_null (clock);
 }
 
 static void
