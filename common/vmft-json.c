@@ -216,14 +216,21 @@ integer_of (GVariant *value, gint64 *number)
 }
 
 double
+vmft_variant_double (GVariant *value, double fallback)
+{
+  gint64 number;
+
+  if (g_variant_is_of_type (value, G_VARIANT_TYPE_DOUBLE))
+    return g_variant_get_double (value);
+  return integer_of (value, &number) ? (double) number : fallback;
+}
+
+double
 vmft_dict_double (GVariant *dict, const char *key, double fallback)
 {
   g_autoptr (GVariant) value = dict_lookup (dict, key);
-  gint64 number;
 
-  if (value != NULL && g_variant_is_of_type (value, G_VARIANT_TYPE_DOUBLE))
-    return g_variant_get_double (value);
-  return value != NULL && integer_of (value, &number) ? (double) number : fallback;
+  return value != NULL ? vmft_variant_double (value, fallback) : fallback;
 }
 
 gint64

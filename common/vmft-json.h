@@ -32,6 +32,9 @@ GVariant *vmft_json_to_variant (const char *text, GError **error) G_GNUC_WARN_UN
 /** vmft_dict_string: Returns: (nullable): the string @key of an `a{sv}`, owned by @dict. */
 const char *vmft_dict_string (GVariant *dict, const char *key);
 
+/** vmft_variant_double: Returns: the number in @value, whatever its numeric type, or @fallback when it is none. */
+double vmft_variant_double (GVariant *value, double fallback);
+
 /** vmft_dict_double: Returns: number @key of an `a{sv}`, whatever its numeric type, or @fallback. */
 double vmft_dict_double (GVariant *dict, const char *key, double fallback);
 

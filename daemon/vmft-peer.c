@@ -2,10 +2,12 @@
 #include "vmft-peer.h"
 
 #include <libsoup/soup.h>
+#include <string.h>
 
 #define TIMEOUT_MS       5000
 #define ANSWER_MAX_BYTES (1024 * 1024)
 #define TEMPLATES_MAX    1000
+#define SUSPICION_BYTES  256
 
 /* --- what it says --- */
 
@@ -20,12 +22,21 @@ read_templates (GHashTable *templates, GVariant *record)
   while (g_hash_table_size (templates) < TEMPLATES_MAX &&
          g_variant_iter_next (&iter, "{&sv}", &template_text, &age))
     {
-      double age_s = vmft_dict_double (record, template_text, -1.0);
+      double age_s = vmft_variant_double (age, -1.0);
 
       g_variant_unref (age);
       if (age_s >= 0.0)
         g_hash_table_replace (templates, g_strdup (template_text), g_memdup2 (&age_s, sizeof age_s));
     }
+}
+
+/* It goes into our log, which is not theirs to write. */
+static char *
+read_suspicion (GVariant *record)
+{
+  const char *text = vmft_dict_string (record, "suspicion");
+
+  return text ? vmft_text_printable (text, (gssize) strnlen (text, SUSPICION_BYTES)) : NULL;
 }
 
 VmftPeerState *
@@ -48,7 +59,7 @@ vmft_peer_state_parse (const char *json, GError **error)
     }
   state = g_new0 (VmftPeerState, 1);
   state->suspect = g_variant_get_boolean (suspect);
-  state->suspicion = g_strdup (vmft_dict_string (record, "suspicion"));
+  state->suspicion = read_suspicion (record);
   state->templates = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
   templates = g_variant_lookup_value (record, "templates", G_VARIANT_TYPE_VARDICT);
   if (templates != NULL)

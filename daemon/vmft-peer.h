@@ -11,7 +11,7 @@ G_BEGIN_DECLS
  * VmftPeerState: what another host says of itself: the part of `/api/v1/status` of its vmftd that matters to those who
  * would send VMs there. Whatever else answers at the URL says the same in one JSON object: `suspect` (boolean, required),
  * `suspicion` (text), `templates` (object: message template -> seconds since it was last seen there).
- * @suspicion: (nullable): why, for people
+ * @suspicion: (nullable): why, for people: one printable line, 256 bytes at most
  * @templates: of its incidents -> age in seconds, as double *
  */
 typedef struct

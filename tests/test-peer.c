@@ -137,6 +137,36 @@ test_answers (Fixture *f, gconstpointer data)
   g_assert_false (f->state->suspect);
 }
 
+/* what it says of itself ends up in our log */
+static void
+test_suspicion (Fixture *f, gconstpointer data)
+{
+  g_autofree char *long_text = g_strnfill (5000, 'x');
+  g_autofree char *answer =
+      g_strdup_printf ("{\"suspect\": true, \"suspicion\": \"a\\n\\u001b[2Jb%s\"}", long_text);
+
+  f->answer = answer;
+  ask (f, NULL);
+  g_assert_no_error (f->error);
+  g_assert_true (g_str_has_prefix (f->state->suspicion, "a??[2Jbx"));
+  g_assert_cmpuint (strlen (f->state->suspicion), ==, 256);
+}
+
+/* hundreds of thousands of members are looked at once each */
+static void
+test_many_members (Fixture *f, gconstpointer data)
+{
+  g_autoptr (GString) answer = g_string_new ("{\"suspect\": false, \"templates\": {");
+
+  for (guint i = 0; i < 80000; i++)
+    g_string_append_printf (answer, "\"%x\":-1,", i);
+  g_string_append (answer, "\"sda\": 3}}");
+  f->answer = answer->str;
+  ask (f, NULL);
+  g_assert_no_error (f->error);
+  g_assert_cmpuint (g_hash_table_size (f->state->templates), ==, 1);
+}
+
 static void
 expect_error (Fixture *f, const char *part)
 {
@@ -216,6 +246,8 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   ADD ("answers", test_answers);
+  ADD ("suspicion", test_suspicion);
+  ADD ("many-members", test_many_members);
   ADD ("bad-answers", test_bad_answers);
   ADD ("silence", test_silence);
   ADD ("urls", test_urls);
