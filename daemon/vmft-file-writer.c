@@ -111,11 +111,13 @@ run (gpointer data, gpointer user_data)
 static gboolean
 push (VmftFileWriter *self, JobKind kind, const char *path, GString *text)
 {
+  /* what replaces a file is small and says what became of it: it has room where nothing more is appended */
+  gsize max_bytes = kind == JOB_APPEND ? self->max_pending_bytes : 2 * self->max_pending_bytes;
   gboolean fits;
   Job *job;
 
   g_mutex_lock (&self->lock);
-  fits = kind != JOB_APPEND || self->pending_bytes + text->len <= self->max_pending_bytes;
+  fits = self->pending_bytes + text->len <= max_bytes;
   if (fits)
     {
       self->pending_bytes += text->len;

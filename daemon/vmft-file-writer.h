@@ -11,7 +11,10 @@ G_BEGIN_DECLS
  */
 typedef struct _VmftFileWriter VmftFileWriter;
 
-/** vmft_file_writer_new: @max_pending_bytes: what may wait to be appended; more is dropped. */
+/**
+ * vmft_file_writer_new:
+ * @max_pending_bytes: what may wait to be appended; more is dropped. Replacements may wait beside it, as much again.
+ */
 VmftFileWriter *vmft_file_writer_new (gsize max_pending_bytes);
 
 /** vmft_file_writer_free: what waits is written first. */
