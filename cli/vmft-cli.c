@@ -40,6 +40,13 @@ vmft_cli_parse (VmftCli *cli,
                               : vmft_cli_usage (cli, "“%s” is one argument too many", (*argv)[max + 1]);
       return FALSE;
     }
+  /* they go over the bus and into JSON, which take nothing else */
+  for (int i = 1; i < *argc; i++)
+    if (!g_utf8_validate ((*argv)[i], -1, NULL))
+      {
+        *exit = vmft_cli_usage (cli, "argument %d is not UTF-8", i);
+        return FALSE;
+      }
   return TRUE;
 }
 

@@ -57,8 +57,6 @@ set_priority (GVariantDict *changes, const char *value)
 static char *
 set_modes (GVariantDict *changes, const char *value)
 {
-  if (!g_utf8_validate (value, -1, NULL))
-    return g_strdup ("not UTF-8");
   g_variant_dict_insert (changes, "modes", "s", value);
   return NULL;
 }

@@ -5,7 +5,8 @@
 #include <errno.h>
 #include <glib/gstdio.h>
 
-#define UPLOAD_TIMEOUT_S 600.0
+#define UPLOAD_TIMEOUT_S     600.0
+#define UPLOAD_TIMEOUT_MAX_S 86400.0
 
 typedef struct
 {
@@ -243,8 +244,8 @@ check_and_keep (VmftCli *cli, const Options *options, int argc, char **argv)
     return vmft_cli_usage (cli, "say which incident, or --all");
   if (options->output == NULL)
     return vmft_cli_usage (cli, "--output DIR is missing");
-  if (!(options->timeout_s > 0.0))
-    return vmft_cli_usage (cli, "--timeout takes a number of seconds");
+  if (!(options->timeout_s > 0.0 && options->timeout_s <= UPLOAD_TIMEOUT_MAX_S))
+    return vmft_cli_usage (cli, "--timeout takes a number of seconds, a day at most");
   return keep_runs (cli, options, incident);
 }
 

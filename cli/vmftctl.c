@@ -43,7 +43,6 @@ print_help (void)
   for (guint i = 0; i < G_N_ELEMENTS (verbs); i++)
     {
       g_autofree char *usage = g_strjoin (" ", verbs[i].name, verbs[i].arguments, NULL);
-
       int gap = MAX (32 - (int) g_utf8_strlen (usage, -1), 0);
 
       g_print ("  %s%*s %s\n", usage, gap, "", verbs[i].summary);

@@ -104,6 +104,8 @@ expect 2 'neither a time nor a duration' inhibit --until whenever --why test
 expect 2 'say --until' inhibit
 expect 0 'Commands:' --help
 expect 0 '^vmftctl [0-9]' --version
+expect 2 'argument 1 is not UTF-8' show $'\xff'
+expect 2 'a day at most' record 1 --output "$DIR/runs" --timeout inf
 expect 2 'say check' config frobnicate
 expect 2 'an argument is missing' replay
 expect 2 'an argument is missing' templates
