@@ -48,8 +48,7 @@ static const VmftConfKey keys[] = {
     "pressure: share of 2 s in which all tasks wait for I/O; 0: not watched" },
   { "Source *", "cpu", VMFT_CONF_NUMBER, "0", "0..0.999",
     "pressure: share of 2 s in which some task waits for a CPU; 0: not watched, since on a host with more "
-    "vCPUs "
-    "than CPUs some task always does" },
+    "vCPUs than CPUs some task always does" },
 
   { "Detector", "engine", VMFT_CONF_CHOICE, "kernel", "kernel|vmft-lad", "the engine that raises alarms" },
   { "Detector", "preset", VMFT_CONF_CHOICE, "published", "published|paper", "parameters of engine vmft-lad" },
@@ -168,8 +167,7 @@ static const VmftConfKey keys[] = {
   { "Destination *", "tags", VMFT_CONF_LIST, "", NULL, "words of your own, for VMs that want them" },
   { "Destination *", "status-url", VMFT_CONF_STRING, "", NULL,
     "where that host says whether it is suspect itself: http://HOST:8638/api/v1/status of its vmftd; empty: "
-    "only its "
-    "libvirt is asked" },
+    "only its libvirt is asked" },
   { "Destination *", "status-token-file", VMFT_CONF_PATH, "", NULL, "bearer token for it" },
 
   { "VM *", "tags", VMFT_CONF_LIST, "", NULL,
