@@ -25,11 +25,13 @@ vmft_cli_describe_job (GVariant *job, int name_width)
   g_autofree char *forecast = vmft_cli_duration (job, "forecast_p50_s");
   g_autofree char *late = vmft_cli_duration (job, "forecast_p90_s");
   gboolean known = vmft_dict_double (job, "remaining_s", -1.0) >= 0.0;
+  const char *name = vmft_cli_text (job, "name");
+  int gap = MAX (name_width - (int) g_utf8_strlen (name, -1), 0);
 
-  return g_strdup_printf ("%-*s  %s %3.0f%%  %s left, forecast %s (p90 %s)  %s to %s, %s", name_width,
-                          vmft_cli_text (job, "name"), bar, 100.0 * vmft_dict_double (job, "progress", 0.0),
-                          known ? left : "?", forecast, late, vmft_cli_text (job, "mode"),
-                          vmft_cli_text (job, "destination"), vmft_cli_text (job, "state"));
+  return g_strdup_printf ("%s%*s  %s %3.0f%%  %s left, forecast %s (p90 %s)  %s to %s, %s", name, gap, "",
+                          bar, 100.0 * vmft_dict_double (job, "progress", 0.0), known ? left : "?", forecast,
+                          late, vmft_cli_text (job, "mode"), vmft_cli_text (job, "destination"),
+                          vmft_cli_text (job, "state"));
 }
 
 static char *
