@@ -189,7 +189,7 @@ new_session (gpointer user_data)
 static int
 make_input (const char *text)
 {
-  int fd = memfd_create ("plan", MFD_CLOEXEC);
+  int fd = memfd_create ("input", MFD_CLOEXEC);
   gsize length = strlen (text);
 
   if (fd >= 0 && (write (fd, text, length) != (gssize) length || lseek (fd, 0, SEEK_SET) != 0))
