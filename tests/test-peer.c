@@ -152,7 +152,7 @@ test_suspicion (Fixture *f, gconstpointer data)
   g_assert_cmpuint (strlen (f->state->suspicion), ==, 256);
 }
 
-/* hundreds of thousands of members are looked at once each */
+/* of a whole mebibyte each member is looked at once */
 static void
 test_many_members (Fixture *f, gconstpointer data)
 {
