@@ -7,6 +7,8 @@
 #include <math.h>
 
 #define LOOK_MS     60000
+#define DEVICES_MS  5000
+#define MAX_SEEN    65536
 #define MEMORY_MS   1000
 #define SMOOTHING_S 10.0
 
@@ -23,8 +25,11 @@ struct _VmftFacts
   char *state_directory;
   GCancellable *cancellable;
   guint look_id;
+  guint devices_id;
   guint memory_id;
   gboolean reading;
+  guint names;          /* hash of the names of all block devices, as last looked at */
+  GHashTable *seen;     /* device -> GStrv: itself and what was built upon it when it was last there */
   GStrv system_devices; /* (nullable): until they have been read once */
   GStrv locus_devices;  /* (nullable): of the last vmft_facts_get() */
   double total_bytes;
@@ -34,7 +39,23 @@ struct _VmftFacts
   gint64 memory_us;
 };
 
-/* --- the devices that carry the host: worker thread --- */
+/* --- the devices that carry the host, and what each device carries: worker thread --- */
+
+typedef struct
+{
+  GStrv system_devices;
+  GHashTable *upon; /* device -> GPtrArray of names */
+} Devices;
+
+static void
+devices_free (Devices *devices)
+{
+  g_strfreev (devices->system_devices);
+  g_hash_table_unref (devices->upon);
+  g_free (devices);
+}
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (Devices, devices_free)
 
 typedef struct
 {
@@ -90,14 +111,13 @@ add_swap (GPtrArray *devices, const Paths *paths)
     }
 }
 
-static void
-read_system_devices (GTask *task, gpointer source_object, gpointer task_data, GCancellable *cancellable)
+static GStrv
+read_system_devices (const Paths *paths)
 {
   /* QEMU, whatever the architecture, is in one of the first three */
   static const char *const carried[] = {
     "/", "/usr/bin", "/usr/libexec", "/var/lib/libvirt", "/run/libvirt", "/etc/libvirt"
   };
-  const Paths *paths = task_data;
   g_autoptr (GPtrArray) devices = g_ptr_array_new_with_free_func (g_free);
 
   for (guint i = 0; i < G_N_ELEMENTS (carried); i++)
@@ -105,20 +125,93 @@ read_system_devices (GTask *task, gpointer source_object, gpointer task_data, GC
   add_path (devices, paths->sysfs, paths->state_directory);
   add_swap (devices, paths);
   g_ptr_array_add (devices, NULL);
-  g_task_return_pointer (task, g_ptr_array_free (g_steal_pointer (&devices), FALSE),
-                         (GDestroyNotify) g_strfreev);
+  return (GStrv) g_ptr_array_free (g_steal_pointer (&devices), FALSE);
+}
+
+static GHashTable *
+read_upon (const char *sysfs)
+{
+  g_autofree char *directory = g_build_filename (sysfs, "class", "block", NULL);
+  g_autoptr (GDir) dir = g_dir_open (directory, 0, NULL);
+  GHashTable *upon =
+      g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify) g_ptr_array_unref);
+  const char *name;
+
+  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
+    {
+      g_auto (GStrv) stack = vmft_block_device_stack (sysfs, name);
+
+      for (guint i = 0; stack != NULL && stack[i] != NULL; i++)
+        {
+          GPtrArray *names = g_hash_table_lookup (upon, stack[i]);
+
+          if (names == NULL)
+            {
+              names = g_ptr_array_new_with_free_func (g_free);
+              g_hash_table_insert (upon, g_strdup (stack[i]), names);
+            }
+          g_ptr_array_add (names, g_strdup (name));
+        }
+    }
+  return upon;
 }
 
 static void
-on_system_devices (GObject *object, GAsyncResult *result, gpointer user_data)
+read_devices (GTask *task, gpointer source_object, gpointer task_data, GCancellable *cancellable)
+{
+  const Paths *paths = task_data;
+  Devices *devices = g_new0 (Devices, 1);
+
+  devices->upon = read_upon (paths->sysfs);
+  devices->system_devices = read_system_devices (paths);
+  g_task_return_pointer (task, devices, (GDestroyNotify) devices_free);
+}
+
+/* A stick that is pulled leaves its last lines behind, when sysfs no longer tells that it carried nothing. */
+static void
+remember (VmftFacts *self, GHashTable *upon)
+{
+  GHashTableIter iter;
+  gpointer device = NULL, names = NULL;
+
+  if (g_hash_table_size (self->seen) > MAX_SEEN)
+    g_hash_table_remove_all (self->seen);
+  g_hash_table_iter_init (&iter, upon);
+  while (g_hash_table_iter_next (&iter, &device, &names))
+    {
+      g_ptr_array_add (names, NULL);
+      g_hash_table_replace (self->seen, g_strdup (device), g_strdupv ((GStrv) ((GPtrArray *) names)->pdata));
+    }
+}
+
+/* What carried the host and has gone did not stop to carry it: its disk has failed. */
+static void
+keep_gone (Devices *devices, char *const *before)
+{
+  g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
+  GStrv now = devices->system_devices;
+
+  g_strv_builder_addv (builder, (const char **) now);
+  for (guint i = 0; before != NULL && before[i] != NULL; i++)
+    if (!g_hash_table_contains (devices->upon, before[i]) &&
+        !g_strv_contains ((const char *const *) now, before[i]))
+      g_strv_builder_add (builder, before[i]);
+  devices->system_devices = g_strv_builder_end (builder);
+  g_strfreev (now);
+}
+
+static void
+on_devices (GObject *object, GAsyncResult *result, gpointer user_data)
 {
   VmftFacts *self = user_data;
-  g_auto (GStrv) devices = g_task_propagate_pointer (G_TASK (result), NULL);
+  g_autoptr (Devices) devices = g_task_propagate_pointer (G_TASK (result), NULL);
 
   if (devices == NULL)
     return; /* cancelled: @self is gone */
+  keep_gone (devices, self->system_devices);
   g_strfreev (self->system_devices);
-  self->system_devices = g_steal_pointer (&devices);
+  self->system_devices = g_steal_pointer (&devices->system_devices);
+  remember (self, devices->upon);
   self->reading = FALSE;
 }
 
@@ -136,9 +229,28 @@ look (gpointer user_data)
   paths->sysfs = g_strdup (self->sysfs);
   paths->proc = g_strdup (self->proc);
   paths->state_directory = g_strdup (self->state_directory);
-  task = g_task_new (NULL, self->cancellable, on_system_devices, self);
+  task = g_task_new (NULL, self->cancellable, on_devices, self);
   g_task_set_task_data (task, paths, (GDestroyNotify) paths_free);
-  g_task_run_in_thread (task, read_system_devices);
+  g_task_run_in_thread (task, read_devices);
+  return G_SOURCE_CONTINUE;
+}
+
+/* The whole look is taken when a device has come or gone; to see that takes one directory. */
+static gboolean
+look_for_devices (gpointer user_data)
+{
+  VmftFacts *self = user_data;
+  g_autofree char *directory = g_build_filename (self->sysfs, "class", "block", NULL);
+  g_autoptr (GDir) dir = g_dir_open (directory, 0, NULL);
+  const char *name;
+  guint names = 0;
+
+  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
+    names += g_str_hash (name); /* in whatever order */
+  if (names == self->names || self->reading)
+    return G_SOURCE_CONTINUE;
+  look (self);
+  self->names = names;
   return G_SOURCE_CONTINUE;
 }
 
@@ -205,6 +317,7 @@ vmft_facts_new (VmftClock *clock, const char *sysfs, const char *proc, const cha
   self->proc = g_strdup (proc);
   self->state_directory = g_strdup (state_directory);
   self->cancellable = g_cancellable_new ();
+  self->seen = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify) g_strfreev);
   return self;
 }
 
@@ -213,9 +326,11 @@ vmft_facts_free (VmftFacts *self)
 {
   g_cancellable_cancel (self->cancellable);
   vmft_clear_timer (self->clock, &self->look_id);
+  vmft_clear_timer (self->clock, &self->devices_id);
   vmft_clear_timer (self->clock, &self->memory_id);
   g_object_unref (self->cancellable);
   g_object_unref (self->clock);
+  g_hash_table_unref (self->seen);
   g_strfreev (self->system_devices);
   g_strfreev (self->locus_devices);
   g_free (self->sysfs);
@@ -228,6 +343,7 @@ void
 vmft_facts_start (VmftFacts *self)
 {
   self->look_id = vmft_clock_add_timer (self->clock, LOOK_MS, look, self, NULL);
+  self->devices_id = vmft_clock_add_timer (self->clock, DEVICES_MS, look_for_devices, self, NULL);
   self->memory_id = vmft_clock_add_timer (self->clock, MEMORY_MS, read_memory, self, NULL);
   look (self);
   read_memory (self);
@@ -267,6 +383,12 @@ vmft_facts_get (VmftFacts *self, const VmftLocus *locus, VmftHostFacts *facts)
       return;
     }
   self->locus_devices = devices_upon (self, locus->name, &facts->locus_known);
+  if (!facts->locus_known && g_hash_table_contains (self->seen, locus->name))
+    {
+      g_strfreev (self->locus_devices);
+      self->locus_devices = g_strdupv (g_hash_table_lookup (self->seen, locus->name));
+      facts->locus_known = TRUE;
+    }
   /* until it is known what carries the host, any device may */
   facts->locus_known = facts->locus_known && self->system_devices != NULL;
   facts->locus_devices = facts->locus_known ? self->locus_devices : NULL;

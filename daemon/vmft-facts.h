@@ -23,13 +23,14 @@ vmft_facts_new (VmftClock *clock, const char *sysfs, const char *proc, const cha
 void vmft_facts_free (VmftFacts *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VmftFacts, vmft_facts_free)
 
-/** vmft_facts_start: reads now and every minute. */
+/** vmft_facts_start: reads now, every minute, and within seconds of a block device that comes or goes. */
 void vmft_facts_start (VmftFacts *self);
 
 /**
  * vmft_facts_get:
  * @locus: of the incident
- * @facts: (out): for #VmftPolicyInput, valid until the next call. The deficit is what is missing to a tenth of the
+ * @facts: (out): for #VmftPolicyInput, valid until the next call. A device that has gone carries what it carried when
+ *   it was last there. The deficit is what is missing to a tenth of the
  *   memory plus what the present decline takes in five minutes.
  */
 void vmft_facts_get (VmftFacts *self, const VmftLocus *locus, VmftHostFacts *facts);

@@ -138,6 +138,36 @@ lists (char **names, const char *name)
   return names != NULL && g_strv_contains ((const char *const *) names, name);
 }
 
+static void
+remove_device (const char *root, const char *name, const char *number)
+{
+  static const char *const places[] = { "class/block", "block" };
+  g_autofree char *dev_block = g_build_filename (root, "dev/block", number, NULL);
+
+  g_assert_cmpint (g_unlink (dev_block), ==, 0);
+  for (guint i = 0; i < G_N_ELEMENTS (places); i++)
+    {
+      g_autofree char *path = g_build_filename (root, places[i], name, NULL);
+
+      g_assert_cmpint (g_unlink (path), ==, 0);
+    }
+}
+
+/* Seconds pass; each look makes a list of its own. */
+static void
+look_again (VmftClock *clock, VmftFacts *facts)
+{
+  const VmftLocus host = { .kind = VMFT_LOCUS_HOST };
+  VmftHostFacts read = { 0 };
+  char **before;
+
+  vmft_facts_get (facts, &host, &read);
+  before = read.system_devices;
+  vmft_fake_clock_advance (VMFT_FAKE_CLOCK (clock), 10 * G_USEC_PER_SEC);
+  while (vmft_facts_get (facts, &host, &read), read.system_devices == before)
+    g_main_context_iteration (NULL, TRUE);
+}
+
 /* sda carries dm-0, sdb nothing, and md9 what holds vmft's own state and a file that is swapped to. */
 static void
 test_devices (void)
@@ -186,6 +216,22 @@ test_devices (void)
   g_assert_false (read.locus_known);
   vmft_facts_get (facts, &pci, &read);
   g_assert_false (read.locus_known);
+
+  /* a stick that was there long enough to be seen, and its last words after it was pulled */
+  make_device (root, "sdz", "248:9", NULL);
+  look_again (clock, facts);
+  remove_device (root, "sdz", "248:9");
+  vmft_facts_get (facts, &gone, &read);
+  g_assert_true (read.locus_known);
+  g_assert_cmpuint (g_strv_length (read.locus_devices), ==, 1);
+  g_assert_true (lists (read.locus_devices, "sdz"));
+  /* the disk below vmft's state has gone: what it carried has not moved elsewhere */
+  remove_device (root, "sdc", "248:3");
+  remove_device (root, "md9", number);
+  look_again (clock, facts);
+  vmft_facts_get (facts, &sda, &read);
+  g_assert_true (lists (read.system_devices, "sdc"));
+  g_assert_true (lists (read.system_devices, "md9"));
   g_assert_true (g_spawn_command_line_sync (command, NULL, NULL, NULL, NULL));
 }
 
