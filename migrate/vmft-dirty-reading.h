@@ -11,7 +11,6 @@ G_BEGIN_DECLS
  * @samples: @n_samples of them, the longest period last
  * @written_share: of the guest's memory, there and not all zeros; 0 when unknown
  * @rewrite_share: bytes that XBZRLE sends per byte of the pages that changed; 0 when unknown
- * @cpu_share: of a CPU, used by the busiest vCPU; 0 when unknown
  */
 #define VMFT_READING_SAMPLES_MAX 8
 typedef struct
@@ -20,7 +19,6 @@ typedef struct
   guint n_samples;
   double written_share;
   double rewrite_share;
-  double cpu_share;
 } VmftReading;
 
 /**

@@ -85,7 +85,6 @@ carry_over (VmftVm *vm, const VmftVm *old)
       g_array_append_vals (vm->dirty_samples, old->dirty_samples->data, old->dirty_samples->len);
       vm->written_share = old->written_share;
       vm->rewrite_share = old->rewrite_share;
-      vm->cpu_share = old->cpu_share;
     }
   for (guint i = 0; i < old->movability->len; i++)
     {
@@ -395,8 +394,6 @@ vmft_vm_with_reading (const VmftVm *vm, const VmftReading *reading)
         vm->written_share > 0.0 ? 0.5 * (vm->written_share + reading->written_share) : reading->written_share;
   if (reading->rewrite_share > 0.0)
     copy->rewrite_share = reading->rewrite_share;
-  if (reading->cpu_share > 0.0)
-    copy->cpu_share = reading->cpu_share;
   return copy;
 }
 

@@ -59,7 +59,6 @@ add_look (Looks *looks, const VmftPageLook *look)
   reading->written_share = MAX (1.0, look->written) / look->pages;
   if (look->rewrite_share > 0.0)
     reading->rewrite_share = look->rewrite_share;
-  reading->cpu_share = look->cpu_share;
 }
 
 static void

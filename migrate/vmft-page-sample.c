@@ -5,7 +5,6 @@
 #include "vmft-page-sample.h"
 
 #include "vmft-common.h"
-#include "vmft-thread-load.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -53,8 +52,6 @@ struct _VmftPageSample
   Page *pages; /* by address */
   guint8 *kept;
   gint64 begun_us;
-  char *proc;
-  GHashTable *threads; /* at the first look */
 };
 
 guint
@@ -274,7 +271,6 @@ vmft_page_sample_new (const char *proc, int pid, guint64 memory_bytes, GError **
   guint64 start, size;
 
   self->pid = pid;
-  self->proc = g_strdup (proc);
   self->pagemap = open (pagemap, O_RDONLY | O_CLOEXEC);
   if (self->pagemap < 0 || !find_ram (self, proc, memory_bytes, &start, &size))
     {
@@ -287,7 +283,6 @@ vmft_page_sample_new (const char *proc, int pid, guint64 memory_bytes, GError **
   self->begun_us = g_get_monotonic_time ();
   if (!visit (self, remember, NULL, error))
     return NULL;
-  self->threads = vmft_thread_load_read (proc, pid);
   return g_steal_pointer (&self);
 }
 
@@ -298,8 +293,6 @@ vmft_page_sample_free (VmftPageSample *self)
     close (self->pagemap);
   g_free (self->pages);
   g_free (self->kept);
-  g_free (self->proc);
-  g_clear_pointer (&self->threads, g_hash_table_unref);
   g_free (self);
 }
 
@@ -336,11 +329,9 @@ gboolean
 vmft_page_sample_look (VmftPageSample *self, VmftPageLook *look, GError **error)
 {
   Comparison comparison = { .look = look };
-  g_autoptr (GHashTable) threads = vmft_thread_load_read (self->proc, self->pid);
 
   *look = (VmftPageLook){ .pages = self->n_pages,
                           .seconds = (double) (g_get_monotonic_time () - self->begun_us) / G_USEC_PER_SEC };
-  look->cpu_share = vmft_thread_load_busiest (self->threads, threads, look->seconds);
   if (!visit (self, compare, &comparison, error))
     return FALSE;
   if (comparison.n_deltas >= MIN_CHANGED)

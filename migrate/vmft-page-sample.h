@@ -45,7 +45,6 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (VmftPageSample, vmft_page_sample_free)
  * @resident: of them, in memory or swapped out
  * @written: of the resident ones, not all zeros
  * @rewrite_share: XBZRLE's bytes per byte of the pages that changed; 0 when too few did to tell
- * @cpu_share: of a CPU, that the busiest thread of the process used in between
  */
 typedef struct
 {
@@ -55,7 +54,6 @@ typedef struct
   guint resident;
   guint written;
   double rewrite_share;
-  double cpu_share;
 } VmftPageLook;
 
 /** vmft_page_sample_look: looks again. Blocks. %VMFT_ERROR_UNAVAILABLE when the process has gone. */

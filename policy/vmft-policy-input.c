@@ -2,7 +2,6 @@
 #include "vmft-policy.h"
 
 #define DIRTY_SAMPLE_MAX_AGE_S (6.0 * 3600.0)
-#define MIN_CPU_SHARE          0.02
 
 static const char *const operation_names[] = { "observe", "advise", "act" };
 static const char *const fallback_names[] = { "fastest", "alert", "save" };
@@ -81,9 +80,6 @@ vmft_policy_vm_new (VmftVm *vm, VmftTime now_us)
     self->load.max_downtime_s = 0.0; /* the plan's configuration decides */
   vmft_dirty_curve_fit (&self->load.curve, (const VmftDirtySample *) (gpointer) vm->dirty_samples->data,
                         vm->dirty_samples->len, (double) vm->memory_bytes, now_us, DIRTY_SAMPLE_MAX_AGE_S);
-  /* a guest that uses a third of its CPU could write three times as fast: so far a throttle costs it nothing */
-  if (vm->cpu_share > 0.0)
-    self->load.write_ceiling_bps = self->load.curve.rate_bps / MAX (vm->cpu_share, MIN_CPU_SHARE);
   return self;
 }
 

@@ -48,7 +48,6 @@ vmft_vm_copy (const VmftVm *vm)
   copy->resident_bytes = vm->resident_bytes;
   copy->written_share = vm->written_share;
   copy->rewrite_share = vm->rewrite_share;
-  copy->cpu_share = vm->cpu_share;
   copy->blocker = g_strdup (vm->blocker);
   copy->policy = vm->policy;
   for (guint i = 0; i < vm->disks->len; i++)
@@ -259,8 +258,6 @@ vmft_vm_to_variant (const VmftVm *vm)
   g_variant_dict_insert (&dict, "running", "b", vm->running);
   g_variant_dict_insert (&dict, "persistent", "b", vm->persistent);
   g_variant_dict_insert (&dict, "kvm", "b", vm->kvm);
-  if (vm->cpu_share > 0.0)
-    g_variant_dict_insert (&dict, "cpu_share", "d", vm->cpu_share);
   /* libvirt's calculations that can be believed of it: under TCG dirty-bitmap says 0 and no error */
   g_variant_dict_insert (&dict, "dirty_rate_modes", "s",
                          vm->kvm ? "page-sampling,dirty-bitmap" : "page-sampling");

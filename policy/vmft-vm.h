@@ -56,7 +56,6 @@ typedef struct
   guint64 resident_bytes; /* RSS plus swap of its QEMU, without QEMU's own share; all RAM with huge pages */
   double written_share;   /* of @memory_bytes, there and not all zeros; 0 when unknown */
   double rewrite_share;   /* bytes that XBZRLE sends per byte of rewritten pages; 0 when unknown */
-  double cpu_share;       /* of a CPU, used by its busiest vCPU when last sampled; 0 when unknown */
   char *blocker;          /* (nullable): why it can go nowhere (hostdev, snapshot, block job, …) */
   VmftVmPolicy policy;
   GPtrArray *disks;      /* of VmftVmDisk */

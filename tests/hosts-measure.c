@@ -44,7 +44,6 @@ typedef struct
   GArray *samples; /* of VmftDirtySample */
   double written_share;
   double rewrite_share;
-  double cpu_share;
 } Known;
 
 static void
@@ -152,7 +151,6 @@ look_up (Measure *self, const char *domain)
       g_array_append_vals (known->samples, seen->dirty_samples->data, seen->dirty_samples->len);
       known->written_share = seen->written_share;
       known->rewrite_share = seen->rewrite_share;
-      known->cpu_share = seen->cpu_share;
     }
   vm = vmft_vm_copy (seen);
   g_array_set_size (vm->dirty_samples, 0);
@@ -160,7 +158,6 @@ look_up (Measure *self, const char *domain)
     g_array_append_vals (vm->dirty_samples, known->samples->data, known->samples->len);
   vm->written_share = known->written_share;
   vm->rewrite_share = known->rewrite_share;
-  vm->cpu_share = known->cpu_share;
   return vm;
 }
 
@@ -257,7 +254,6 @@ add_forecast (Measure *self,
   g_variant_dict_insert (dict, "readings", "u", load->curve.n_samples);
   add_number (dict, "startup_s", link->startup_s);
   add_number (dict, "rewrite_share", load->rewrite_share);
-  add_number (dict, "write_ceiling_bps", load->write_ceiling_bps);
 }
 
 static void

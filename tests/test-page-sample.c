@@ -5,7 +5,6 @@
 
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #define PAGE 4096
@@ -123,21 +122,6 @@ test_leaves_absent_pages_alone (Guest *guest, gconstpointer data)
     g_assert_cmpint (resident[i] & 1, ==, 0);
 }
 
-/* This thread works as hard as it can. */
-static void
-test_cpu_share (Guest *guest, gconstpointer data)
-{
-  g_autoptr (VmftPageSample) sample = take (guest);
-  double before_s = (double) clock () / CLOCKS_PER_SEC;
-  VmftPageLook view;
-
-  while ((double) clock () / CLOCKS_PER_SEC < before_s + 0.3)
-    ;
-  look (sample, &view);
-  g_assert_cmpfloat (view.cpu_share * view.seconds, >, 0.2);
-  g_assert_cmpfloat (view.cpu_share, <=, 1.0);
-}
-
 static void
 test_nothing_to_look_at (void)
 {
@@ -171,7 +155,6 @@ main (int argc, char **argv)
   g_test_add ("/page-sample/changed-pages", Guest, NULL, guest_setup, test_changed_pages, guest_teardown);
   g_test_add ("/page-sample/leaves-absent-pages-alone", Guest, NULL, guest_setup,
               test_leaves_absent_pages_alone, guest_teardown);
-  g_test_add ("/page-sample/cpu-share", Guest, NULL, guest_setup, test_cpu_share, guest_teardown);
   g_test_add_func ("/page-sample/nothing-to-look-at", test_nothing_to_look_at);
   g_test_add_func ("/page-sample/xbzrle-bytes", test_xbzrle_bytes);
   return g_test_run ();

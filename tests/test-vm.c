@@ -94,7 +94,6 @@ test_load (void)
   vm->resident_bytes = 800 * mib;
   vm->written_share = 0.5;
   vm->rewrite_share = 0.02;
-  vm->cpu_share = 0.25;
   vmft_vm_add_disk (vm, "vdc", "/srv/c.img", "sda", FALSE, FALSE);
   vmft_vm_add_disk (vm, "vdd", "/srv/d.iso", "sda", FALSE, TRUE);
   for (guint i = 0; i < vm->disks->len; i++)
@@ -106,7 +105,6 @@ test_load (void)
   g_assert_cmpfloat (fitted->load.storage_bytes, ==, 100.0 * mib);
   g_assert_cmpfloat (fitted->load.resident_bytes, ==, 512.0 * mib);
   g_assert_cmpfloat (fitted->load.rewrite_share, ==, 0.02);
-  g_assert_cmpfloat_with_epsilon (fitted->load.write_ceiling_bps, 4.0 * fitted->load.curve.rate_bps, 1.0);
   vmft_policy_vm_free (fitted);
   /* a page that was only read is in no RSS, however much of the memory looks written */
   copy->resident_bytes = 300 * mib;
