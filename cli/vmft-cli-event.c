@@ -24,14 +24,14 @@ vmft_cli_describe_job (GVariant *job, int name_width)
   g_autofree char *left = vmft_cli_duration (job, "remaining_s");
   g_autofree char *forecast = vmft_cli_duration (job, "forecast_p50_s");
   g_autofree char *late = vmft_cli_duration (job, "forecast_p90_s");
+  g_autofree char *way = vmft_cli_way (job);
   gboolean known = vmft_dict_double (job, "remaining_s", -1.0) >= 0.0;
   const char *name = vmft_cli_text (job, "name");
   int gap = MAX (name_width - (int) g_utf8_strlen (name, -1), 0);
 
-  return g_strdup_printf ("%s%*s  %s %3.0f%%  %s left, forecast %s (p90 %s)  %s to %s, %s", name, gap, "",
-                          bar, 100.0 * vmft_dict_double (job, "progress", 0.0), known ? left : "?", forecast,
-                          late, vmft_cli_text (job, "mode"), vmft_cli_text (job, "destination"),
-                          vmft_cli_text (job, "state"));
+  return g_strdup_printf ("%s%*s  %s %3.0f%%  %s left, forecast %s (p90 %s)  %s, %s", name, gap, "", bar,
+                          100.0 * vmft_dict_double (job, "progress", 0.0), known ? left : "?", forecast, late,
+                          way, vmft_cli_text (job, "state"));
 }
 
 static char *
@@ -53,7 +53,7 @@ describe_plan (GVariant *record)
   g_autoptr (GPtrArray) steps = vmft_cli_children (record, "steps");
 
   return g_strdup_printf ("plan %" G_GINT64_FORMAT " for incident %" G_GINT64_FORMAT
-                          ": %s%s%s, %u to move: %s",
+                          ": %s%s%s, %u to leave: %s",
                           vmft_dict_int64 (record, "id", 0), vmft_dict_int64 (record, "incident_id", 0),
                           vmft_cli_text (record, "verdict"), *guard != '-' ? ", held back: " : "",
                           *guard != '-' ? guard : "", steps->len, vmft_cli_text (record, "reason"));
@@ -64,12 +64,12 @@ describe_migration (GVariant *record)
 {
   g_autofree char *took = vmft_cli_duration (record, "total_s");
   g_autofree char *forecast = vmft_cli_duration (record, "forecast_p50_s");
+  g_autofree char *way = vmft_cli_way (record);
   const char *message = vmft_cli_text (record, "message");
   gboolean ended = isfinite (vmft_dict_double (record, "total_s", NAN));
 
-  return g_strdup_printf ("migration %" G_GINT64_FORMAT " of %s: %s to %s %s%s%s, forecast %s%s%s",
-                          vmft_dict_int64 (record, "id", 0), vmft_cli_text (record, "name"),
-                          vmft_cli_text (record, "mode"), vmft_cli_text (record, "destination"),
+  return g_strdup_printf ("migration %" G_GINT64_FORMAT " of %s: %s %s%s%s, forecast %s%s%s",
+                          vmft_dict_int64 (record, "id", 0), vmft_cli_text (record, "name"), way,
                           vmft_cli_text (record, "state"), ended ? " after " : "", ended ? took : "",
                           forecast, *message != '-' ? ": " : "", *message != '-' ? message : "");
 }

@@ -53,7 +53,7 @@ print_steps (GPtrArray *steps)
       g_autofree char *late = vmft_cli_duration (step, "finish_p90_s");
 
       vmft_table_add_printf (table, "%s", vmft_cli_text (step, "name"));
-      vmft_table_add_printf (table, "%s", vmft_cli_text (step, "mode"));
+      vmft_table_add_printf (table, "%s", vmft_cli_mode (step));
       vmft_table_add_printf (table, "%s", vmft_cli_text (step, "destination"));
       vmft_table_add_printf (table, "%s", start);
       vmft_table_add_printf (table, "%s", finish);

@@ -53,10 +53,11 @@ print_outcome (GVariant *job)
   g_autofree char *late = vmft_cli_duration (job, "forecast_p90_s");
   g_autofree char *actual = vmft_cli_duration (job, "total_s");
   g_autofree char *downtime = vmft_cli_duration (job, "downtime_s");
+  g_autofree char *way = vmft_cli_way (job);
 
-  g_print (" %s: %s to %s %s after %s (forecast %s, p90 %s), downtime %s%s%s\n", vmft_cli_text (job, "name"),
-           vmft_cli_text (job, "mode"), vmft_cli_text (job, "destination"), vmft_cli_text (job, "state"),
-           actual, forecast, late, downtime, vmft_dict_string (job, "message") ? ": " : "",
+  g_print (" %s: %s %s after %s (forecast %s, p90 %s), downtime %s%s%s\n", vmft_cli_text (job, "name"), way,
+           vmft_cli_text (job, "state"), actual, forecast, late, downtime,
+           vmft_dict_string (job, "message") ? ": " : "",
            vmft_dict_string (job, "message") ? vmft_cli_text (job, "message") : "");
 }
 

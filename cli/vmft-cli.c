@@ -286,6 +286,25 @@ vmft_cli_text (GVariant *record, const char *key)
   return text && *text ? text : "-";
 }
 
+const char *
+vmft_cli_mode (GVariant *record)
+{
+  gboolean save = vmft_dict_boolean (record, "save", FALSE) ||
+                  g_strcmp0 (vmft_dict_string (record, "action"), "save") == 0;
+
+  return save ? "save" : vmft_cli_text (record, "mode");
+}
+
+char *
+vmft_cli_way (GVariant *record)
+{
+  const char *mode = vmft_cli_mode (record);
+
+  return strcmp (mode, "save") == 0
+             ? g_strdup (mode)
+             : g_strdup_printf ("%s to %s", mode, vmft_cli_text (record, "destination"));
+}
+
 char *
 vmft_cli_duration (GVariant *record, const char *key)
 {

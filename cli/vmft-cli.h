@@ -159,6 +159,12 @@ guint64 vmft_cli_parse_id (VmftCli *cli, const char *text);
 /** vmft_cli_text: Returns: string @key of @record, or "-" where it is absent or empty. */
 const char *vmft_cli_text (GVariant *record, const char *key);
 
+/** vmft_cli_mode: Returns: the mode of @record, a plan's step or a migration; "save" for a VM that does not move. */
+const char *vmft_cli_mode (GVariant *record);
+
+/** vmft_cli_way: Returns: (transfer full): how and whereto @record, as above: "pre-copy to hostb", or "save". */
+char *vmft_cli_way (GVariant *record);
+
 /** vmft_cli_duration: Returns: (transfer full): number of seconds @key of @record for people; "never", "-". */
 char *vmft_cli_duration (GVariant *record, const char *key);
 

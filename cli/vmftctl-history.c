@@ -21,7 +21,7 @@ print_migrations (GVariant *migrations)
       vmft_table_add_printf (table, "%" G_GINT64_FORMAT, vmft_dict_int64 (job, "id", 0));
       vmft_table_add_printf (table, "%s", started);
       vmft_table_add_printf (table, "%s", vmft_cli_text (job, "name"));
-      vmft_table_add_printf (table, "%s", vmft_cli_text (job, "mode"));
+      vmft_table_add_printf (table, "%s", vmft_cli_mode (job));
       vmft_table_add_printf (table, "%s", vmft_cli_text (job, "destination"));
       vmft_cli_add_state (table, vmft_cli_text (job, "state"));
       vmft_table_add_printf (table, "%s", forecast);

@@ -106,7 +106,9 @@ static const VmftConfKey keys[] = {
   { "Policy", "guard", VMFT_CONF_DURATION, "1s", "0..3600",
     "safety margin between the end of a migration and the failure" },
   { "Policy", "fallback", VMFT_CONF_CHOICE, "fastest", "fastest|alert|save",
-    "what to do with VMs that cannot arrive in time" },
+    "what to do with VMs that no destination takes, or takes in time: try the fastest way there is; leave "
+    "them "
+    "and say so; or save them to shared storage, after those that move" },
   { "Policy", "cool-down", VMFT_CONF_DURATION, "10min", NULL, "a VM that moved less than so long ago stays" },
   { "Policy", "max-failures", VMFT_CONF_INTEGER, "5", "1..100",
     "a VM that failed to move so often in one incident stays" },
@@ -150,7 +152,8 @@ static const VmftConfKey keys[] = {
   { "Migration", "save-directory", VMFT_CONF_STRING, "", NULL,
     "shared storage for VMs that are saved (fallback=save); empty: libvirt's managed save" },
   { "Migration", "command", VMFT_CONF_STRING, "", NULL,
-    "moves VMs in libvirt's place: gets the plan as JSON; exit status 0 done, 75 again later, else failed" },
+    "moves VMs in libvirt's place: gets the plan as JSON, whose saves stay vmftd's; exit status 0 done, 75 "
+    "again later, else failed" },
   { "Migration", "command-timeout", VMFT_CONF_DURATION, "10min", "1..86400", "how long it may take" },
 
   { "Destination *", "uri", VMFT_CONF_STRING, NULL, NULL,

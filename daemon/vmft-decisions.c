@@ -55,8 +55,11 @@ digest_plan (const VmftPlan *plan)
     {
       const VmftPlanStep *step = g_ptr_array_index (plan->steps, i);
 
-      g_string_append_printf (text, "|%s>%s:%s", step->uuid, step->destination,
-                              vmft_mode_to_string (step->mode));
+      if (step->save)
+        g_string_append_printf (text, "|%s:save", step->uuid);
+      else
+        g_string_append_printf (text, "|%s>%s:%s", step->uuid, step->destination,
+                                vmft_mode_to_string (step->mode));
     }
   for (guint i = 0; i < plan->refusals->len; i++)
     {
@@ -106,10 +109,10 @@ announce (VmftDecisions *self, const VmftPlan *plan, gboolean executed)
   g_autofree char *lead = vmft_text_duration (plan->lead_p50_s);
 
   g_message ("incident %" G_GUINT64_FORMAT ": plan %" G_GUINT64_FORMAT
-             ": %s%s%s, %u to move, lead %s (p50): %s%s",
+             ": %s%s%s, %u to leave, lead %s (p50): %s%s",
              plan->incident_id, plan->id, vmft_plan_verdict_to_string (plan->verdict),
              plan->guard ? ", held back: " : "", plan->guard ? plan->guard : "", plan->steps->len, lead,
-             plan->reason ? plan->reason : "", executed ? "" : "; nothing is moved");
+             plan->reason ? plan->reason : "", executed ? "" : "; nothing is done");
 }
 
 static guint64
@@ -122,8 +125,7 @@ next_plan_id (VmftDecisions *self)
 static gboolean
 is_to_be_executed (VmftDecisions *self, const VmftPlan *plan)
 {
-  return self->operation == VMFT_OPERATION_ACT && self->executor != NULL &&
-         (vmft_plan_is_actionable (plan) || plan->verdict == VMFT_PLAN_SAVE);
+  return self->operation == VMFT_OPERATION_ACT && self->executor != NULL && vmft_plan_is_actionable (plan);
 }
 
 /* What has not begun is stopped where it is needed no more: all of it when the pressure has gone. */

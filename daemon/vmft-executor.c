@@ -213,6 +213,7 @@ recall_forecast (VmftExecutor *self, guint64 step_id)
   return (guint64) vmft_dict_int64 (record, "forecast", 0);
 }
 
+/* A save has neither a destination to keep room at nor an outcome that forecasts of migrations could learn from. */
 static void
 begin_job (VmftExecutor *self, const VmftEvacuationStep *step)
 {
@@ -223,7 +224,7 @@ begin_job (VmftExecutor *self, const VmftEvacuationStep *step)
   job->remaining_s = -1.0;
   job->destination = g_strdup (step->destination);
   g_hash_table_replace (self->jobs, g_memdup2 (&step->id, sizeof step->id), job);
-  if (load == NULL)
+  if (load == NULL || step->action == VMFT_ACTION_SAVE)
     return;
   job->load = *load;
   job->load.uuid = NULL; /* the planner's string may go before the job does */
@@ -302,8 +303,14 @@ say (const VmftEvacuationStep *step)
 {
   g_autofree char *forecast = vmft_text_duration (step->forecast_p50_s);
   g_autofree char *total = vmft_text_duration (step->total_s);
+  gboolean save = step->action == VMFT_ACTION_SAVE;
 
-  if (step->state == VMFT_STEP_RUNNING)
+  if (save && step->state == VMFT_STEP_RUNNING)
+    g_message ("migration %" G_GUINT64_FORMAT ": %s is being saved, expected to take %s", step->id,
+               step->name, forecast);
+  else if (save && step->state == VMFT_STEP_COMPLETED)
+    g_message ("migration %" G_GUINT64_FORMAT ": %s is saved after %s", step->id, step->name, total);
+  else if (step->state == VMFT_STEP_RUNNING)
     g_message ("migration %" G_GUINT64_FORMAT ": %s to %s, %s, expected to take %s", step->id, step->name,
                step->destination, vmft_mode_to_string (step->mode), forecast);
   else if (step->state == VMFT_STEP_COMPLETED)
@@ -589,6 +596,17 @@ can_take (VmftExecutor *self, const char *name)
   return FALSE;
 }
 
+/* Whether what waits no longer is the way to go. Who turned out to be refused everywhere and waits to be saved, goes. */
+static gboolean
+is_outdated (VmftExecutor *self, const VmftEvacuationStep *waiting, const VmftPlanStep *planned)
+{
+  gboolean is_save = waiting->action == VMFT_ACTION_SAVE;
+
+  if (planned->save || is_save)
+    return planned->save != is_save && waiting->attempts == 0;
+  return planned->mode > waiting->mode || !can_take (self, waiting->destination);
+}
+
 gboolean
 vmft_executor_wants (VmftExecutor *self, const VmftPlan *plan)
 {
@@ -601,8 +619,7 @@ vmft_executor_wants (VmftExecutor *self, const VmftPlan *plan)
       /* a VM that failed, that came meanwhile, or that waits for what no longer arrives */
       if (present == NULL || vmft_step_state_is_over (present->state))
         return TRUE;
-      if (!vmft_step_state_has_job (present->state) &&
-          (step->mode > present->mode || !can_take (self, present->destination)))
+      if (!vmft_step_state_has_job (present->state) && is_outdated (self, present, step))
         return TRUE;
     }
   return FALSE;

@@ -138,6 +138,13 @@ vmft_daemon_migrate (VmftDaemon *self,
     }
   whole = vmft_planner_plan (self->planner, NULL, VMFT_OPERATION_ACT);
   chosen = find_step (whole, vm->uuid);
+  /* who asks for a move does not ask for the guest to be stopped */
+  if (chosen != NULL && chosen->save)
+    {
+      g_set_error (error, VMFT_ERROR, VMFT_ERROR_REFUSED, "%s cannot move; an evacuation would have it %s",
+                   vm->name, chosen->reason);
+      return NULL;
+    }
   if (chosen == NULL)
     {
       set_refusal (whole, vm, error);

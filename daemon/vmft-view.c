@@ -85,9 +85,9 @@ static GVariant *
 shorten_plan (GVariant *plan)
 {
   static const char *const members[] = { "id", "now_us", "verdict", "guard", "reason", "refusals", NULL };
-  static const char *const step_members[] = { "uuid",     "name",         "destination",
-                                              "mode",     "finish_p50_s", "finish_p90_s",
-                                              "p_arrive", "fits",         NULL };
+  static const char *const step_members[] = {
+    "uuid", "name", "destination", "mode", "finish_p50_s", "finish_p90_s", "p_arrive", "fits", "save", NULL
+  };
   g_autoptr (GVariant) steps = g_variant_lookup_value (plan, "steps", G_VARIANT_TYPE ("aa{sv}"));
   g_autoptr (GVariant) head = g_variant_ref_sink (copy_members (plan, members));
   g_auto (GVariantDict) dict = G_VARIANT_DICT_INIT (head);

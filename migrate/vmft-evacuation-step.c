@@ -111,13 +111,13 @@ vmft_evacuation_step_from_plan (const VmftPlan *plan, const VmftPlanStep *plan_s
 
   step->plan_id = plan->id;
   step->incident_id = plan->incident_id;
-  step->action = plan->verdict == VMFT_PLAN_SAVE ? VMFT_ACTION_SAVE : VMFT_ACTION_MIGRATE;
+  step->action = plan_step->save ? VMFT_ACTION_SAVE : VMFT_ACTION_MIGRATE;
   step->destination = g_strdup (plan_step->destination);
   step->mode = plan_step->mode;
   step->allow_postcopy = plan_step->allow_postcopy;
-  step->forecast_p50_s = estimate->total_p50_s;
-  step->forecast_p90_s = estimate->total_p90_s;
-  step->forecast_downtime_s = estimate->downtime_p50_s;
+  step->forecast_p50_s = plan_step->save ? plan_step->downtime_p50_s : estimate->total_p50_s;
+  step->forecast_p90_s = plan_step->save ? plan_step->downtime_p50_s : estimate->total_p90_s;
+  step->forecast_downtime_s = plan_step->save ? plan_step->downtime_p50_s : estimate->downtime_p50_s;
   return step;
 }
 

@@ -78,7 +78,7 @@ typedef char *(*VmftNextTarget) (const VmftEvacuationStep *step, gpointer user_d
  *
  * A destination that refuses a VM before any memory has moved is replaced by the next one. A post-copy job whose link
  * broke is resumed until it ends. A job that fails otherwise leaves the VM where it is: the step fails, and whoever
- * listens makes a new plan (vmft_evacuation_replan()). Plans whose verdict is %VMFT_PLAN_SAVE have their VMs saved.
+ * listens makes a new plan (vmft_evacuation_replan()). Steps that are saves have their VMs saved.
  *
  * Signals:
  * - `step-changed` (const VmftEvacuationStep *): a step entered a new state; for %VMFT_STEP_RUNNING before the

@@ -152,7 +152,7 @@ vmft_plan_add_obstacle (VmftPlan *plan,
 gboolean
 vmft_plan_is_actionable (const VmftPlan *plan)
 {
-  return plan->verdict == VMFT_PLAN_GO && plan->steps->len > 0;
+  return (plan->verdict == VMFT_PLAN_GO || plan->verdict == VMFT_PLAN_SAVE) && plan->steps->len > 0;
 }
 
 /* --- as a record --- */
@@ -171,6 +171,7 @@ step_to_variant (const VmftPlanStep *step)
   g_variant_dict_insert (&dict, "uuid", "s", step->uuid);
   g_variant_dict_insert (&dict, "name", "s", step->name);
   g_variant_dict_insert (&dict, "weight", "u", step->weight);
+  g_variant_dict_insert (&dict, "save", "b", step->save);
   g_variant_dict_insert (&dict, "destination", "s", step->destination ? step->destination : "");
   g_variant_dict_insert (&dict, "mode", "s", vmft_mode_to_string (step->mode));
   g_variant_dict_insert (&dict, "allow_postcopy", "b", step->allow_postcopy);
@@ -310,7 +311,8 @@ static gboolean
 step_from_variant (VmftPlan *plan, GVariant *record, GError **error)
 {
   const char *uuid = vmft_dict_string (record, "uuid"), *name = vmft_dict_string (record, "name");
-  const char *mode = vmft_dict_string (record, "mode");
+  const char *mode = vmft_dict_string (record, "mode"),
+             *destination = vmft_dict_string (record, "destination");
   VmftPlanStep *step;
 
   if (uuid == NULL || name == NULL)
@@ -326,7 +328,8 @@ step_from_variant (VmftPlan *plan, GVariant *record, GError **error)
       return FALSE;
     }
   step->weight = (guint) vmft_dict_int64 (record, "weight", 1);
-  step->destination = g_strdup (vmft_dict_string (record, "destination"));
+  step->save = vmft_dict_boolean (record, "save", FALSE);
+  step->destination = destination != NULL && *destination != '\0' ? g_strdup (destination) : NULL;
   step->allow_postcopy = vmft_dict_boolean (record, "allow_postcopy", FALSE);
   step->start_p50_s = time_from (record, "start_p50_s");
   step->start_p90_s = time_from (record, "start_p90_s");

@@ -9,12 +9,12 @@ G_BEGIN_DECLS
 
 /**
  * VmftPlanVerdict: what comes of an incident.
- * @VMFT_PLAN_GO: the steps are to be carried out
+ * @VMFT_PLAN_GO: the steps are to be carried out, and one of them at least is a move
  * @VMFT_PLAN_ADVISE: they would be, but a guard or the mode of operation leaves it to the operator
  * @VMFT_PLAN_NOT_WORTH: moving costs more than the risk
  * @VMFT_PLAN_NOTHING: the fault concerns no VM, or none can move
  * @VMFT_PLAN_ALERT: none arrives in time and the fallback is `alert`
- * @VMFT_PLAN_SAVE: none arrives in time and the fallback is `save`: managed save to shared storage
+ * @VMFT_PLAN_SAVE: likewise, but all steps are saves: no VM can leave in time and the fallback is `save`
  */
 typedef enum
 {
@@ -31,8 +31,11 @@ const char *vmft_plan_verdict_to_string (VmftPlanVerdict verdict);
 gboolean vmft_plan_verdict_from_string (const char *text, VmftPlanVerdict *verdict) G_GNUC_WARN_UNUSED_RESULT;
 
 /**
- * VmftPlanStep: one VM's move; times in seconds from the plan's @now_us.
+ * VmftPlanStep: one VM's move or save; times in seconds from the plan's @now_us.
+ * @save: the VM is not moved but saved to shared storage; its @mode and @estimates mean nothing then
+ * @destination: (nullable): NULL for a save
  * @allow_postcopy: the job may be switched to post-copy later (its policy and both ends allow it)
+ * @p_arrive: probability that it is through in time
  * @fits: @p_arrive reaches the confidence
  * @reason: one sentence
  * @estimates: every mode's, whether possible or not, alone on the link
@@ -42,6 +45,7 @@ typedef struct
   char *uuid;
   char *name;
   guint weight;
+  gboolean save;
   char *destination;
   VmftMode mode;
   gboolean allow_postcopy;
@@ -90,7 +94,7 @@ typedef struct
  * @reason: one sentence
  * @lead_p5_s … @lead_p90_s: quantiles of the remaining lead time at @now_us
  * @p_fails: probability that the failure comes at all
- * @saved_weight, @total_weight: expected weight that arrives, and that of all VMs concerned
+ * @saved_weight, @total_weight: expected weight that arrives elsewhere, and that of all VMs concerned
  * @steps: (element-type VmftPlanStep): in order
  * @refusals: (element-type VmftPlanRefusal)
  * @obstacles: (element-type VmftPlanObstacle)
@@ -151,7 +155,7 @@ void vmft_plan_add_obstacle (VmftPlan *plan,
                              const char *destination,
                              char *reason);
 
-/** vmft_plan_is_actionable: Returns: whether the steps are to be carried out now. */
+/** vmft_plan_is_actionable: Returns: whether the steps, moves and saves, are to be carried out now. */
 gboolean vmft_plan_is_actionable (const VmftPlan *plan);
 
 /** vmft_plan_to_variant: Returns: (transfer floating): the record `a{sv}`. */

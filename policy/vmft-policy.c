@@ -5,6 +5,7 @@
 
 #include "vmft-choose.h"
 #include "vmft-pressure.h"
+#include "vmft-saves.h"
 #include "vmft-scope.h"
 #include "vmft-verdict.h"
 
@@ -22,12 +23,6 @@ typedef struct
   VmftLoad load;
   VmftEstimate estimates[VMFT_N_MODES];
 } Mover;
-
-static guint
-weight_of (const VmftVm *vm)
-{
-  return CLAMP (vm->policy.priority, 1, 10);
-}
 
 static guint
 sharing (const VmftPolicyInput *input, guint n_movers)
@@ -130,7 +125,7 @@ keep_ladder (VmftCandidate *candidate)
 static void
 candidate_from_mover (VmftCandidate *candidate, const Mover *mover, guint n_sharing)
 {
-  candidate->weight = weight_of (mover->pvm->vm);
+  candidate->weight = vmft_scope_weight (mover->pvm->vm);
   candidate->n_options = 0;
   for (guint mode = 0; mode < VMFT_N_MODES; mode++)
     {
@@ -185,14 +180,7 @@ fill_header (VmftPlan *plan, const VmftPolicyInput *input)
 static gint
 compare_vms (gconstpointer a, gconstpointer b)
 {
-  const VmftPolicyVm *x = *(VmftPolicyVm *const *) a, *y = *(VmftPolicyVm *const *) b;
-  guint wx = weight_of (x->vm), wy = weight_of (y->vm);
-
-  if (wx != wy)
-    return wx > wy ? -1 : 1;
-  if (x->vm->memory_bytes != y->vm->memory_bytes)
-    return x->vm->memory_bytes > y->vm->memory_bytes ? -1 : 1;
-  return g_strcmp0 (x->vm->uuid, y->vm->uuid);
+  return vmft_scope_compare (*(VmftPolicyVm *const *) a, *(VmftPolicyVm *const *) b);
 }
 
 /* Where the VM cannot go, whether or not it goes elsewhere: the operator may have other plans for it. */
@@ -209,9 +197,24 @@ add_obstacles (VmftPlan *plan, const VmftVm *vm, const VmftPolicyInput *input)
     }
 }
 
-/* Finds a destination for each VM that is concerned, heavy and large ones first; the others are refused. */
+/* A VM that could move, but for the destinations or the time: the fallback decides. @reason: (transfer full) */
+static void
+leave_behind (VmftPlan *plan,
+              GPtrArray *savers,
+              const VmftPolicyVm *pvm,
+              char *reason,
+              const VmftPolicyInput *input)
+{
+  if (input->config.fallback == VMFT_FALLBACK_SAVE)
+    vmft_savers_add (savers, pvm, reason);
+  else
+    vmft_plan_add_refusal (plan, pvm->vm->uuid, pvm->vm->name, TRUE, reason);
+}
+
+/* Finds a destination for each VM that is concerned, heavy and large ones first; who finds none is left behind, and
+ * who is not to move is refused. */
 static GArray *
-collect_movers (VmftPlan *plan, const VmftPolicyInput *input, double *busy_s)
+collect_movers (VmftPlan *plan, GPtrArray *savers, const VmftPolicyInput *input, double *busy_s)
 {
   GArray *movers = g_array_new (FALSE, TRUE, sizeof (Mover));
   g_autoptr (GArray) rooms = g_array_new (FALSE, TRUE, sizeof (VmftRoom));
@@ -230,7 +233,7 @@ collect_movers (VmftPlan *plan, const VmftPolicyInput *input, double *busy_s)
   for (guint i = 0; i < vms->len; i++)
     {
       const VmftPolicyVm *pvm = vms->pdata[i];
-      gboolean concerned;
+      gboolean concerned, may_move;
       char *reason = NULL;
       VmftRoom *room = NULL;
 
@@ -239,10 +242,11 @@ collect_movers (VmftPlan *plan, const VmftPolicyInput *input, double *busy_s)
       concerned = vmft_policy_concerned (pvm->vm, input->incident, input->facts, &reason);
       if (concerned)
         reason = vmft_scope_refuse (pvm, input);
-      if (concerned && reason == NULL)
+      may_move = concerned && reason == NULL;
+      if (may_move)
         room = vmft_scope_place (rooms, pvm, input, &reason);
       if (concerned)
-        plan->total_weight += weight_of (pvm->vm);
+        plan->total_weight += vmft_scope_weight (pvm->vm);
       if (concerned && pvm->vm->blocker == NULL)
         add_obstacles (plan, pvm->vm, input);
       if (room != NULL)
@@ -251,6 +255,10 @@ collect_movers (VmftPlan *plan, const VmftPolicyInput *input, double *busy_s)
 
           mover_init (&mover, pvm, room->destination, input);
           g_array_append_val (movers, mover);
+        }
+      else if (may_move)
+        {
+          leave_behind (plan, savers, pvm, reason, input);
         }
       else
         {
@@ -270,9 +278,9 @@ why_none (const Mover *mover)
   return vmft_estimate_reason (&mover->estimates[VMFT_MODE_PRECOPY]);
 }
 
-/* Estimates every mode; VMs with no mode left are refused. */
+/* Estimates every mode; VMs with no mode left are left behind. */
 static void
-estimate_movers (VmftPlan *plan, GArray *movers, const VmftPolicyInput *input)
+estimate_movers (VmftPlan *plan, GPtrArray *savers, GArray *movers, const VmftPolicyInput *input)
 {
   guint n_sharing = sharing (input, movers->len);
   guint kept = 0;
@@ -292,10 +300,8 @@ estimate_movers (VmftPlan *plan, GArray *movers, const VmftPolicyInput *input)
       else
         {
           g_autofree char *why = why_none (mover);
-          const VmftVm *vm = mover->pvm->vm;
 
-          vmft_plan_add_refusal (plan, vm->uuid, vm->name, TRUE,
-                                 g_strdup_printf ("no mode is possible: %s", why));
+          leave_behind (plan, savers, mover->pvm, g_strdup_printf ("no mode is possible: %s", why), input);
         }
     }
   g_array_set_size (movers, kept);
@@ -312,12 +318,6 @@ relief_s (const Mover *mover)
   return least;
 }
 
-static double
-freed_bytes (const VmftVm *vm)
-{
-  return (double) (vm->resident_bytes > 0 ? vm->resident_bytes : vm->memory_bytes);
-}
-
 static void
 largest_first (VmftChoice *choice,
                const VmftCandidate *candidates,
@@ -329,7 +329,7 @@ largest_first (VmftChoice *choice,
   g_autofree double *bytes = g_new0 (double, movers->len);
 
   for (guint i = 0; i < movers->len; i++)
-    bytes[i] = freed_bytes (g_array_index (movers, Mover, i).pvm->vm);
+    bytes[i] = vmft_scope_freed_bytes (g_array_index (movers, Mover, i).pvm->vm);
   vmft_pressure_put_largest_first (choice, candidates, bytes, arrival, input->config.confidence, offset_s);
 }
 
@@ -344,46 +344,73 @@ leaving_bytes (const VmftPolicyInput *input)
       const VmftPolicyVm *pvm = input->vms->pdata[i];
 
       if (pvm->migrating)
-        bytes += freed_bytes (pvm->vm);
+        bytes += vmft_scope_freed_bytes (pvm->vm);
     }
   return bytes;
 }
 
+static void
+spare (VmftPlan *plan, const VmftVm *vm)
+{
+  /* with the others gone it is in no danger: nothing of it is at stake */
+  plan->total_weight -= vmft_scope_weight (vm);
+  vmft_plan_add_refusal (plan, vm->uuid, vm->name, FALSE,
+                         g_strdup ("not needed: the VMs that leave free the memory that is missing"));
+}
+
+/* Of those that cannot leave only as many are saved as free what those that leave do not. */
+static void
+spare_savers (VmftPlan *plan, GPtrArray *savers, double missing)
+{
+  for (guint i = 0; i < savers->len;)
+    {
+      const VmftVm *vm = ((const VmftSaver *) savers->pdata[i])->pvm->vm;
+
+      if (missing > 0.0)
+        {
+          missing -= vmft_scope_freed_bytes (vm);
+          i++;
+          continue;
+        }
+      spare (plan, vm);
+      g_ptr_array_remove_index (savers, i);
+    }
+}
+
 /* Memory pressure: who leaves. Those who need not are refused. */
 static void
-relieve_pressure (VmftPlan *plan, GArray *movers, const VmftPolicyInput *input)
+relieve_pressure (VmftPlan *plan, GPtrArray *savers, GArray *movers, const VmftPolicyInput *input)
 {
   double missing = deficit_bytes (input) - leaving_bytes (input);
   g_autofree VmftRelief *items = g_new0 (VmftRelief, movers->len);
   g_autofree gboolean *chosen = g_new0 (gboolean, movers->len);
   guint kept = 0;
 
-  if (!(deficit_bytes (input) > 0.0) || movers->len == 0)
+  if (!(deficit_bytes (input) > 0.0))
     return;
   for (guint i = 0; i < movers->len; i++)
     {
       const Mover *mover = &g_array_index (movers, Mover, i);
 
-      items[i].bytes = freed_bytes (mover->pvm->vm);
+      items[i].bytes = vmft_scope_freed_bytes (mover->pvm->vm);
       items[i].seconds = relief_s (mover);
     }
-  if (missing > 0.0)
+  if (missing > 0.0 && movers->len > 0)
     vmft_pressure_choose (items, movers->len, missing, chosen);
   for (guint i = 0; i < movers->len; i++)
     {
       Mover *mover = &g_array_index (movers, Mover, i);
 
-      if (chosen[i])
+      if (!chosen[i])
         {
-          g_array_index (movers, Mover, kept++) = *mover;
+          spare (plan, mover->pvm->vm);
           continue;
         }
-      /* with the others gone it is in no danger: nothing of it is at stake */
-      plan->total_weight -= weight_of (mover->pvm->vm);
-      vmft_plan_add_refusal (plan, mover->pvm->vm->uuid, mover->pvm->vm->name, FALSE,
-                             g_strdup ("not needed: the VMs that leave free the memory that is missing"));
+      missing -= items[i].bytes;
+      g_array_index (movers, Mover, kept++) = *mover;
     }
   g_array_set_size (movers, kept);
+  spare_savers (plan, savers, missing);
 }
 
 /* --- saying why --- */
@@ -450,7 +477,7 @@ add_step (VmftPlan *plan,
   guint allowed = allowed_modes (mover, input);
   VmftCompletion finished;
 
-  step->weight = weight_of (vm);
+  step->weight = vmft_scope_weight (vm);
   step->destination = g_strdup (mover->destination->name);
   step->mode = option->mode;
   step->allow_postcopy = (allowed & vmft_mode_bit (VMFT_MODE_POSTCOPY)) != 0;
@@ -466,6 +493,42 @@ add_step (VmftPlan *plan,
   for (guint mode = 0; mode < VMFT_N_MODES; mode++)
     step->estimates[mode] = mover->estimates[mode];
   step->reason = step_reason (mover, step, plan);
+}
+
+/* The moves that were chosen, but for those that the fallback saves instead. Returns: their weighted disturbance. */
+static double
+add_moves (VmftPlan *plan,
+           GPtrArray *savers,
+           const GArray *movers,
+           const VmftCandidate *candidates,
+           const VmftChoice *choice,
+           const VmftArrival *arrival,
+           double busy_s,
+           const VmftPolicyInput *input)
+{
+  double disturbance = choice->disturbance;
+  VmftCompletion done;
+
+  plan->saved_weight = choice->saved;
+  vmft_completion_init (&done, busy_s);
+  for (guint k = 0; k < choice->n; k++)
+    {
+      guint i = choice->order[k];
+      const Mover *mover = &g_array_index (movers, Mover, i);
+      const VmftOption *option = &candidates[i].options[choice->option[i]];
+      double p_arrive = choice->p_arrive[i];
+
+      if (input->config.fallback != VMFT_FALLBACK_SAVE || p_arrive >= input->config.confidence)
+        {
+          add_step (plan, mover, option, p_arrive, &done, arrival->lag, input);
+          continue;
+        }
+      vmft_savers_add (savers, mover->pvm,
+                       g_strdup_printf ("no mode arrives in time (best %.0f%%)", 100.0 * p_arrive));
+      plan->saved_weight = MAX (0.0, plan->saved_weight - candidates[i].weight * p_arrive);
+      disturbance -= candidates[i].weight * option->disturbance_s;
+    }
+  return disturbance;
 }
 
 /* Network faults are reported, never a reason to migrate over that network. */
@@ -516,19 +579,19 @@ vmft_policy_plan (const VmftPolicyInput *input)
   g_autoptr (GArray) movers = NULL;
   g_autofree VmftCandidate *candidates = NULL;
   g_autoptr (VmftChoice) choice = NULL;
+  g_autoptr (GPtrArray) savers = vmft_savers_new ();
   VmftArrival arrival;
-  VmftCompletion done;
-  double busy_s = 0.0;
+  double busy_s = 0.0, disturbance;
   guint n_sharing;
 
   fill_header (plan, input);
   if (moves_nobody (plan, input))
     return g_steal_pointer (&plan);
 
-  movers = collect_movers (plan, input, &busy_s);
-  estimate_movers (plan, movers, input);
+  movers = collect_movers (plan, savers, input, &busy_s);
+  estimate_movers (plan, savers, movers, input);
   if (is_pressure (input))
-    relieve_pressure (plan, movers, input);
+    relieve_pressure (plan, savers, movers, input);
 
   n_sharing = sharing (input, movers->len);
   candidates = g_new0 (VmftCandidate, movers->len);
@@ -540,16 +603,9 @@ vmft_policy_plan (const VmftPolicyInput *input)
   if (is_memory_pressure (input) && !(deficit_bytes (input) > 0.0))
     largest_first (choice, candidates, movers, &arrival, input, busy_s);
 
-  plan->saved_weight = choice->saved;
   plan->exact = choice->exact;
-  vmft_completion_init (&done, busy_s);
-  for (guint k = 0; k < choice->n; k++)
-    {
-      guint i = choice->order[k];
-
-      add_step (plan, &g_array_index (movers, Mover, i), &candidates[i].options[choice->option[i]],
-                choice->p_arrive[i], &done, arrival.lag, input);
-    }
-  vmft_verdict_decide (plan, choice->disturbance, input);
+  disturbance = add_moves (plan, savers, movers, candidates, choice, &arrival, busy_s, input);
+  vmft_savers_finish (savers, plan, busy_s, input);
+  vmft_verdict_decide (plan, disturbance, input);
   return g_steal_pointer (&plan);
 }

@@ -126,6 +126,30 @@ vmft_policy_movable (const VmftVm *vm, const VmftDestination *destination, char 
   return TRUE;
 }
 
+guint
+vmft_scope_weight (const VmftVm *vm)
+{
+  return CLAMP (vm->policy.priority, 1, 10);
+}
+
+double
+vmft_scope_freed_bytes (const VmftVm *vm)
+{
+  return (double) (vm->resident_bytes > 0 ? vm->resident_bytes : vm->memory_bytes);
+}
+
+gint
+vmft_scope_compare (const VmftPolicyVm *a, const VmftPolicyVm *b)
+{
+  guint weight_a = vmft_scope_weight (a->vm), weight_b = vmft_scope_weight (b->vm);
+
+  if (weight_a != weight_b)
+    return weight_a > weight_b ? -1 : 1;
+  if (a->vm->memory_bytes != b->vm->memory_bytes)
+    return a->vm->memory_bytes > b->vm->memory_bytes ? -1 : 1;
+  return g_strcmp0 (a->vm->uuid, b->vm->uuid);
+}
+
 char *
 vmft_scope_refuse (const VmftPolicyVm *pvm, const VmftPolicyInput *input)
 {

@@ -13,6 +13,15 @@ G_BEGIN_DECLS
  */
 char *vmft_scope_refuse (const VmftPolicyVm *vm, const VmftPolicyInput *input);
 
+/** vmft_scope_weight: Returns: what the VM counts in sums: its priority, 1 to 10. */
+guint vmft_scope_weight (const VmftVm *vm);
+
+/** vmft_scope_freed_bytes: Returns: memory of this host that the VM's leaving frees, and that a save has to write. */
+double vmft_scope_freed_bytes (const VmftVm *vm);
+
+/** vmft_scope_compare: Returns: less than 0 when @a comes before @b: heavy ones first, then large ones. */
+gint vmft_scope_compare (const VmftPolicyVm *a, const VmftPolicyVm *b);
+
 /**
  * VmftRoom: what a plan has already promised to one destination.
  */

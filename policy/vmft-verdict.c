@@ -5,42 +5,65 @@
 
 #include <math.h>
 
-/* In seconds of service, weighted: what the moves save, what they cost, what is at stake. */
+/* In seconds of service, weighted: what the moves save, what the steps cost, what is at stake. */
 typedef struct
 {
   double gain;
   double cost;
   double risk;
+  double save_risk; /* the part of it that saves take away */
 } Balance;
 
 static Balance
 weigh_up (const VmftPlan *plan, double disturbance, const VmftPolicyInput *input)
 {
-  double weight = 0.0;
+  Balance balance = { .gain = plan->p_fails * plan->saved_weight * input->config.loss_s,
+                      .cost = disturbance };
 
   for (guint i = 0; i < plan->steps->len; i++)
-    weight += ((const VmftPlanStep *) plan->steps->pdata[i])->weight;
-  return (Balance){ .gain = plan->p_fails * plan->saved_weight * input->config.loss_s,
-                    .cost = weight * input->config.move_s + disturbance,
-                    .risk = plan->p_fails * weight * input->config.loss_s };
+    {
+      const VmftPlanStep *step = plan->steps->pdata[i];
+      double risk = plan->p_fails * step->weight * input->config.loss_s;
+
+      balance.risk += risk;
+      balance.cost += step->weight * input->config.move_s;
+      if (!step->save)
+        continue;
+      balance.save_risk += risk;
+      balance.cost += step->weight * step->downtime_p50_s;
+    }
+  return balance;
 }
 
-static guint
-count_fitting (const VmftPlan *plan)
+typedef struct
 {
-  guint n = 0;
+  guint moves;
+  guint fitting; /* of the moves */
+  guint saves;
+} Counts;
+
+static Counts
+count_steps (const VmftPlan *plan)
+{
+  Counts n = { 0 };
 
   for (guint i = 0; i < plan->steps->len; i++)
-    n += ((const VmftPlanStep *) plan->steps->pdata[i])->fits;
+    {
+      const VmftPlanStep *step = plan->steps->pdata[i];
+
+      n.saves += step->save ? 1 : 0;
+      n.moves += step->save ? 0 : 1;
+      n.fitting += !step->save && step->fits ? 1 : 0;
+    }
   return n;
 }
 
-/* VMs that do not fit go the way of the fallback. */
+/* VMs that do not fit go the way of the fallback; those that are saved have become saves already. */
 static void
 apply_fallback (VmftPlan *plan, const VmftPolicyInput *input)
 {
   plan->fallback_used = TRUE;
-  for (guint i = plan->steps->len; input->config.fallback != VMFT_FALLBACK_FASTEST && i > 0; i--)
+  for (guint i = plan->steps->len; input->config.fallback == VMFT_FALLBACK_ALERT && i > 0; i--)
     {
       VmftPlanStep *step = plan->steps->pdata[i - 1];
 
@@ -63,12 +86,11 @@ set_verdict (VmftPlan *plan, VmftPlanVerdict verdict, char *reason)
 }
 
 static char *
-describe_go (const VmftPlan *plan)
+describe_moves (const VmftPlan *plan, guint n)
 {
-  const VmftPlanStep *last = plan->steps->pdata[plan->steps->len - 1];
+  const VmftPlanStep *last = plan->steps->pdata[n - 1];
   g_autofree char *finish = vmft_text_duration (last->finish_p50_s);
   g_autofree char *lead = vmft_text_duration (plan->lead_p50_s);
-  guint n = plan->steps->len;
 
   if (!isfinite (plan->lead_p50_s))
     return g_strdup_printf ("%u VM%s can leave in %s", n, n == 1 ? "" : "s", finish);
@@ -77,27 +99,41 @@ describe_go (const VmftPlan *plan)
       n == 1 ? "" : "s", finish, lead, plan->saved_weight, plan->total_weight);
 }
 
+/* The moves come first. */
+static char *
+describe_go (const VmftPlan *plan)
+{
+  Counts n = count_steps (plan);
+  g_autofree char *moves = describe_moves (plan, n.moves);
+
+  if (n.saves == 0)
+    return g_steal_pointer (&moves);
+  return g_strdup_printf ("%s; %u VM%s cannot and %s saved to shared storage instead", moves, n.saves,
+                          n.saves == 1 ? "" : "s", n.saves == 1 ? "is" : "are");
+}
+
+static void
+decide_all_saves (VmftPlan *plan, guint n)
+{
+  set_verdict (plan, VMFT_PLAN_SAVE,
+               g_strdup_printf ("no VM can leave in time: %u %s saved to shared storage instead", n,
+                                n == 1 ? "is" : "are"));
+}
+
+/* There are moves, and none fits. */
 static void
 decide_fallback (VmftPlan *plan, const VmftPolicyInput *input)
 {
   g_autofree char *go = NULL;
 
-  switch (input->config.fallback)
+  if (input->config.fallback == VMFT_FALLBACK_ALERT)
     {
-    case VMFT_FALLBACK_ALERT:
       set_verdict (plan, VMFT_PLAN_ALERT, g_strdup ("no VM arrives in time with the confidence asked for"));
       return;
-    case VMFT_FALLBACK_SAVE:
-      set_verdict (plan, VMFT_PLAN_SAVE,
-                   g_strdup ("no VM arrives in time: saving to shared storage instead"));
-      return;
-    case VMFT_FALLBACK_FASTEST:
-    default:
-      go = describe_go (plan);
-      set_verdict (plan, VMFT_PLAN_GO,
-                   g_strdup_printf ("none is sure to arrive, the fastest way for each: %s", go));
-      return;
     }
+  go = describe_go (plan);
+  set_verdict (plan, VMFT_PLAN_GO,
+               g_strdup_printf ("none is sure to arrive, the fastest way for each: %s", go));
 }
 
 static void
@@ -117,19 +153,22 @@ vmft_verdict_decide (VmftPlan *plan, double disturbance, const VmftPolicyInput *
   g_autofree char *guard_reason = NULL;
   gboolean asked_for = input->incident == NULL || input->lead == NULL;
   Balance balance = weigh_up (plan, disturbance, input);
-  guint n_planned = plan->steps->len, n_fit = count_fitting (plan);
+  Counts n = count_steps (plan);
+  double worth = n.fitting > 0 ? balance.gain + balance.save_risk : balance.risk;
 
-  if (n_fit < n_planned)
+  if (n.fitting < n.moves || n.saves > 0)
     apply_fallback (plan, input);
-  if (n_planned == 0)
+  if (n.moves + n.saves == 0)
     set_verdict (plan, VMFT_PLAN_NOTHING,
                  g_strdup (plan->total_weight > 0.0 ? "none of the VMs concerned can move"
                                                     : "the fault concerns none of the VMs"));
-  else if (!asked_for && (n_fit > 0 ? balance.gain : balance.risk) <= balance.cost)
+  else if (!asked_for && worth <= balance.cost)
     set_verdict (plan, VMFT_PLAN_NOT_WORTH,
                  g_strdup_printf ("moving would cost %.1f s of service, weighted, and save %.1f s",
-                                  balance.cost, balance.gain));
-  else if (n_fit == 0)
+                                  balance.cost, balance.gain + balance.save_risk));
+  else if (n.moves == 0)
+    decide_all_saves (plan, n.saves);
+  else if (n.fitting == 0)
     decide_fallback (plan, input);
   else
     set_verdict (plan, VMFT_PLAN_GO, describe_go (plan));

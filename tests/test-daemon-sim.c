@@ -208,6 +208,59 @@ test_destination_refuses (void)
   g_assert_cmpuint (story_count_on (s, "c"), ==, N_VMS);
 }
 
+static guint
+count_saves (Story *s)
+{
+  const VmftQuery query = { 0 };
+  g_autoptr (GVariant) records = g_variant_ref_sink (vmft_daemon_list_migrations (s->daemon, &query, NULL));
+  guint n = 0;
+
+  for (gsize i = 0; i < g_variant_n_children (records); i++)
+    {
+      g_autoptr (GVariant) record = g_variant_get_child_value (records, i);
+
+      g_assert_cmpstr (vmft_dict_string (record, "state"), ==, "completed");
+      n += g_strcmp0 (vmft_dict_string (record, "action"), "save") == 0 ? 1 : 0;
+    }
+  return n;
+}
+
+/* Nobody can be reached when the fault comes: the fallback saves each VM, once; else they stay. */
+static void
+expect_without_destinations (const char *fallback, guint n_saved)
+{
+  g_autofree char *extra = g_strdup_printf ("[Policy]\nfallback=%s\n", fallback);
+  g_autoptr (Story) s = new_story ("act", VMFT_TRUST_KERNEL, extra);
+  g_autoptr (GVariant) plan = NULL;
+  g_autoptr (GVariant) first = NULL;
+  const VmftQuery query = { 0 };
+  g_autoptr (GVariant) plans = NULL;
+
+  vmft_fake_world_kill_host (s->world, "b");
+  vmft_fake_world_kill_host (s->world, "c");
+  story_run_up (s);
+  story_say_fault (s, 1.0);
+  story_advance (s, 300.0);
+  g_assert_cmpuint (story_count_on (s, "a"), ==, N_VMS - n_saved);
+  g_assert_cmpuint (count_saves (s), ==, n_saved);
+  g_assert_cmpuint (count_records (s, vmft_daemon_list_migrations), ==, n_saved);
+  g_assert_cmpuint (vmft_fake_world_get_losses (s->world)->len, ==, 0);
+  plan = last_record (s, vmft_daemon_list_plans);
+  g_assert_cmpstr (vmft_dict_string (plan, "verdict"), ==, "nothing"); /* any more */
+  assert_rows (plan, "steps", 0);
+  plans = g_variant_ref_sink (vmft_daemon_list_plans (s->daemon, &query, NULL));
+  first = g_variant_get_child_value (plans, g_variant_n_children (plans) - 1);
+  g_assert_cmpstr (vmft_dict_string (first, "verdict"), ==, n_saved > 0 ? "save" : "nothing");
+}
+
+static void
+test_no_destination_left (void)
+{
+  expect_without_destinations ("fastest", 0);
+  expect_without_destinations ("alert", 0);
+  expect_without_destinations ("save", N_VMS);
+}
+
 static void
 test_libvirtd_is_away (void)
 {
@@ -555,6 +608,7 @@ main (int argc, char **argv)
   g_test_add_func ("/daemon-sim/inhibited", test_inhibited);
   g_test_add_func ("/daemon-sim/killed-and-restarted", test_killed_and_restarted);
   g_test_add_func ("/daemon-sim/destination-refuses", test_destination_refuses);
+  g_test_add_func ("/daemon-sim/no-destination-left", test_no_destination_left);
   g_test_add_func ("/daemon-sim/libvirtd-is-away", test_libvirtd_is_away);
   g_test_add_func ("/daemon-sim/link-breaks-and-heals", test_link_breaks_and_heals);
   g_test_add_func ("/daemon-sim/tags", test_tags);

@@ -396,7 +396,8 @@ test_saved_by_plan (Fixture *f, gconstpointer data)
   g_autoptr (VmftPlan) plan = make_plan (f, VMFT_MODE_PRECOPY);
   const VmftEvacuationStep *step = NULL;
 
-  plan->verdict = VMFT_PLAN_SAVE;
+  for (guint i = 0; i < plan->steps->len; i++)
+    ((VmftPlanStep *) plan->steps->pdata[i])->save = TRUE;
   vmft_evacuation_start (f->evacuation, plan);
   advance (f, 5);
   step = vmft_evacuation_find (f->evacuation, f->uuids[0]);
@@ -404,6 +405,26 @@ test_saved_by_plan (Fixture *f, gconstpointer data)
   g_assert_cmpint (step->state, ==, VMFT_STEP_COMPLETED);
   assert_all_on (f, NULL);
   g_assert_cmpuint (vmft_fake_world_get_losses (f->world)->len, ==, 0);
+}
+
+/* Each step says for itself what is to be done. */
+static void
+test_moved_and_saved (Fixture *f, gconstpointer data)
+{
+  g_autoptr (VmftPlan) plan = make_plan (f, VMFT_MODE_PRECOPY);
+  VmftPlanStep *last = plan->steps->pdata[N_VMS - 1];
+
+  plan->verdict = VMFT_PLAN_GO;
+  last->save = TRUE;
+  g_clear_pointer (&last->destination, g_free);
+  vmft_evacuation_start (f->evacuation, plan);
+  advance (f, 60);
+  g_assert_cmpstr (vmft_fake_world_where (f->world, f->uuids[0]), ==, "b");
+  g_assert_cmpstr (vmft_fake_world_where (f->world, f->uuids[1]), ==, "b");
+  g_assert_null (vmft_fake_world_where (f->world, f->uuids[2]));
+  g_assert_true (g_str_has_suffix (f->story->str, "vm2:completed vm3:running vm3:completed "));
+  g_assert_cmpuint (vmft_fake_world_get_losses (f->world)->len, ==, 0);
+  g_assert_cmpuint (f->n_finished, ==, 1);
 }
 
 static void
@@ -640,6 +661,7 @@ main (int argc, char **argv)
   add ("/evacuation/vm-goes-by-itself", test_vm_goes_by_itself);
   add ("/evacuation/full-disk", test_full_disk);
   add ("/evacuation/saved/by-plan", test_saved_by_plan);
+  add ("/evacuation/saved/with-moves", test_moved_and_saved);
   add ("/evacuation/saved/when-refused", test_saved_when_refused);
   add ("/evacuation/exec/done", test_exec);
   add ("/evacuation/exec/fails", test_exec_fails);

@@ -83,12 +83,15 @@ static void
 assert_step (const VmftPlanStep *step)
 {
   assert_sentence (step->reason);
-  g_assert_cmpstr (step->destination, !=, NULL);
+  g_assert_cmpint (step->destination == NULL, ==, step->save);
   g_assert_cmpfloat (step->p_arrive, >=, 0.0);
   g_assert_cmpfloat (step->p_arrive, <=, 1.0);
-  g_assert_cmpfloat (step->finish_p50_s, >, 0.0);
+  g_assert_cmpfloat (step->finish_p50_s, >=, 0.0);
   g_assert_cmpfloat (step->finish_p90_s, >=, step->finish_p50_s);
   g_assert_cmpfloat (step->finish_p50_s, >=, step->start_p50_s);
+  if (step->save)
+    return;
+  g_assert_cmpfloat (step->finish_p50_s, >, 0.0);
   g_assert_true (vmft_estimate_is_possible (&step->estimates[step->mode]));
 }
 
@@ -245,7 +248,7 @@ test_units_never_mix (void)
 static void
 test_fallback_of_some (void)
 {
-  static const char *const says[] = { NULL, "fallback “alert”", "fallback “save”" };
+  static const guint n_steps[] = { 2, 1, 2 };
 
   for (guint fallback = 0; fallback < 3; fallback++)
     {
@@ -261,10 +264,217 @@ test_fallback_of_some (void)
       plan = vmft_policy_plan (&c.input);
       g_assert_cmpint (plan->verdict, ==, VMFT_PLAN_GO);
       g_assert_true (plan->fallback_used);
-      g_assert_cmpuint (plan->steps->len, ==, says[fallback] ? 1 : 2);
-      if (says[fallback] != NULL)
-        g_assert_nonnull (strstr (((VmftPlanRefusal *) plan->refusals->pdata[0])->reason, says[fallback]));
+      g_assert_cmpuint (plan->steps->len, ==, n_steps[fallback]);
+      if (fallback == VMFT_FALLBACK_ALERT)
+        g_assert_nonnull (
+            strstr (((VmftPlanRefusal *) plan->refusals->pdata[0])->reason, "fallback “alert”"));
+      else
+        g_assert_cmpint (((VmftPlanStep *) plan->steps->pdata[1])->save, ==, fallback == VMFT_FALLBACK_SAVE);
     }
+}
+
+/* --- whom no destination takes, or takes in time --- */
+
+static const VmftPlanStep *
+get_step (const VmftPlan *plan, guint i)
+{
+  g_assert_cmpuint (i, <, plan->steps->len);
+  return plan->steps->pdata[i];
+}
+
+static const VmftPlanRefusal *
+get_refusal (const VmftPlan *plan, guint i)
+{
+  g_assert_cmpuint (i, <, plan->refusals->len);
+  return plan->refusals->pdata[i];
+}
+
+static VmftVm *
+add_small (Case *c)
+{
+  return add_vm (c, 64 * MIB, 0.0, MIB)->vm;
+}
+
+/* Two VMs that could leave, and those that no fallback touches. */
+static void
+case_init_unreachable (Case *c)
+{
+  case_init (c);
+  g_ptr_array_add (c->destinations, vmft_destination_new ("hostB"));
+  ((VmftDestination *) c->destinations->pdata[0])->reachable = FALSE;
+  vmft_lead_init_lognormal (&c->lead, 600.0, 0.5, 0.95);
+  add_small (c);
+  add_small (c)->policy.priority = 9;
+  add_small (c)->policy.off = TRUE;
+  add_small (c)->running = FALSE;
+  add_small (c)->blocker = g_strdup ("it has a hostdev");
+  add_vm (c, 64 * MIB, 0.0, MIB)->last_moved_us = NOW - 5 * G_USEC_PER_SEC;
+  add_vm (c, 64 * MIB, 0.0, MIB)->n_failures = 2;
+}
+
+static void
+test_nobody_is_saved_unasked (void)
+{
+  for (guint fallback = 0; fallback < VMFT_FALLBACK_SAVE; fallback++)
+    {
+      g_auto (Case) c;
+      g_autoptr (VmftPlan) plan = NULL;
+
+      case_init_unreachable (&c);
+      c.input.config.fallback = (VmftFallback) fallback;
+      plan = vmft_policy_plan (&c.input);
+      g_assert_cmpint (plan->verdict, ==, VMFT_PLAN_NOTHING);
+      g_assert_false (vmft_plan_is_actionable (plan));
+      g_assert_cmpuint (plan->steps->len, ==, 0);
+      g_assert_false (plan->fallback_used);
+    }
+}
+
+static void
+test_no_destination_left (void)
+{
+  g_auto (Case) c;
+  g_autoptr (VmftPlan) plan = NULL;
+
+  case_init_unreachable (&c);
+  c.input.config.fallback = VMFT_FALLBACK_SAVE;
+  plan = vmft_policy_plan (&c.input);
+  assert_complete (&c, plan);
+  g_assert_cmpint (plan->verdict, ==, VMFT_PLAN_SAVE);
+  g_assert_true (vmft_plan_is_actionable (plan));
+  g_assert_true (plan->fallback_used);
+  g_assert_nonnull (strstr (plan->reason, "2 are saved"));
+  g_assert_cmpuint (plan->steps->len, ==, 2);
+  g_assert_cmpstr (get_step (plan, 0)->name, ==, "vm1"); /* the heavy one */
+  g_assert_true (get_step (plan, 0)->save && get_step (plan, 1)->save);
+  g_assert_cmpfloat (get_step (plan, 0)->finish_p50_s, >, 0.0);
+  g_assert_cmpfloat (get_step (plan, 1)->start_p50_s, ==, get_step (plan, 0)->finish_p50_s);
+  g_assert_nonnull (strstr (get_step (plan, 1)->reason, "could not be reached"));
+}
+
+/* A save stops the guest: it is held back, and weighed, as a move is. */
+static void
+test_saves_are_weighed (void)
+{
+  g_auto (Case) c;
+  VmftPolicyState state = { .inhibit_until_us = NOW + G_USEC_PER_SEC };
+  g_autoptr (VmftPlan) held = NULL;
+  g_autoptr (VmftPlan) unlikely = NULL;
+
+  case_init_unreachable (&c);
+  c.input.config.fallback = VMFT_FALLBACK_SAVE;
+  c.input.state = &state;
+  held = vmft_policy_plan (&c.input);
+  g_assert_cmpint (held->verdict, ==, VMFT_PLAN_ADVISE);
+  g_assert_cmpstr (held->guard, ==, "inhibit");
+  g_assert_cmpuint (held->steps->len, ==, 2);
+  g_assert_false (vmft_plan_is_actionable (held));
+  state.inhibit_until_us = 0;
+  vmft_lead_init_lognormal (&c.lead, 600.0, 0.5, 0.0001);
+  unlikely = vmft_policy_plan (&c.input);
+  g_assert_cmpint (unlikely->verdict, ==, VMFT_PLAN_NOT_WORTH);
+}
+
+/* One leaves; the others cannot, each for another reason. */
+static VmftPlan *
+plan_moves_and_saves (void)
+{
+  g_auto (Case) c;
+  VmftPlan *plan = NULL;
+  VmftDestination *destination = vmft_destination_new ("hostB");
+
+  case_init (&c);
+  g_ptr_array_add (c.destinations, destination);
+  vmft_lead_init_lognormal (&c.lead, 20.0, 0.3, 1.0);
+  c.input.config.fallback = VMFT_FALLBACK_SAVE;
+  destination->free_known = TRUE;
+  destination->free_bytes = 12288 * MIB;
+  add_vm (&c, 256 * MIB, 0.0, MIB);
+  add_vm (&c, 8192 * MIB, 0.0, MIB); /* over a minute on the link */
+  add_small (&c)->policy.modes = 0;
+  vmft_vm_set_movability (add_small (&c), "hostB", FALSE, VMFT_MODES_ALL, "missing bridge br7", NOW);
+  add_vm (&c, 65536 * MIB, 0.0, MIB); /* more than there is room for */
+  plan = vmft_policy_plan (&c.input);
+  assert_complete (&c, plan);
+  return plan;
+}
+
+static void
+test_some_are_saved (void)
+{
+  static const char *const order[] = { "vm0", "vm4", "vm1", "vm2", "vm3" };
+  static const char *const says[] = { "pre-copy", "12.0 GiB left", "no mode arrives in time",
+                                      "no mode is possible", "br7" };
+  g_autoptr (VmftPlan) plan = plan_moves_and_saves ();
+
+  g_assert_cmpint (plan->verdict, ==, VMFT_PLAN_GO);
+  g_assert_true (plan->fallback_used);
+  g_assert_nonnull (strstr (plan->reason, "1 VM can leave"));
+  g_assert_nonnull (strstr (plan->reason, "4 VMs cannot and are saved"));
+  g_assert_cmpuint (plan->steps->len, ==, G_N_ELEMENTS (order));
+  g_assert_cmpuint (plan->refusals->len, ==, 0);
+  g_assert_cmpfloat (plan->saved_weight, <=, get_step (plan, 0)->weight + 1e-9);
+  for (guint i = 0; i < G_N_ELEMENTS (order); i++)
+    {
+      const VmftPlanStep *step = get_step (plan, i);
+
+      g_test_message ("%s: %s", step->name, step->reason);
+      g_assert_cmpstr (step->name, ==, order[i]);
+      g_assert_cmpint (step->save, ==, i > 0);
+      g_assert_nonnull (strstr (step->reason, says[i]));
+      if (i > 0)
+        g_assert_cmpfloat (step->start_p50_s, ==, get_step (plan, i - 1)->finish_p50_s);
+    }
+}
+
+static void
+test_saves_in_the_record (void)
+{
+  g_autoptr (VmftPlan) plan = plan_moves_and_saves ();
+  g_autofree char *first = vmft_json_from_variant (vmft_plan_to_variant (plan), FALSE);
+  g_autofree char *second = NULL;
+  g_autoptr (VmftPlan) back = NULL;
+  g_autoptr (GVariant) parsed = NULL;
+  g_autoptr (GError) error = NULL;
+
+  parsed = vmft_json_to_variant (first, &error);
+  g_assert_no_error (error);
+  back = vmft_plan_from_variant (parsed, &error);
+  g_assert_no_error (error);
+  g_assert_false (get_step (back, 0)->save);
+  g_assert_true (get_step (back, 1)->save);
+  g_assert_null (get_step (back, 1)->destination);
+  second = vmft_json_from_variant (vmft_plan_to_variant (back), FALSE);
+  g_assert_cmpstr (first, ==, second);
+}
+
+/* Under pressure nobody is stopped whose memory is not needed. */
+static void
+test_pressure_saves_no_more_than_needed (void)
+{
+  g_auto (Case) c;
+  VmftHostFacts facts = { .pressure_deficit_bytes = 400 * MIB };
+  VmftDestination *destination = vmft_destination_new ("hostB");
+  g_autoptr (VmftPlan) plan = NULL;
+
+  case_init (&c);
+  g_ptr_array_add (c.destinations, destination);
+  vmft_lead_init_lognormal (&c.lead, 600.0, 0.5, 0.95);
+  c.incident.fault_class = VMFT_CLASS_PRESSURE;
+  c.incident.locus = (VmftLocus){ VMFT_LOCUS_HOST, "memory" };
+  c.input.facts = &facts;
+  c.input.config.fallback = VMFT_FALLBACK_SAVE;
+  destination->free_known = TRUE;
+  destination->free_bytes = 350 * MIB; /* for one of the three */
+  for (guint i = 0; i < 3; i++)
+    add_vm (&c, 300 * MIB, 0.0, MIB);
+  plan = vmft_policy_plan (&c.input);
+  assert_complete (&c, plan);
+  g_assert_cmpint (plan->verdict, ==, VMFT_PLAN_GO);
+  g_assert_cmpuint (plan->steps->len, ==, 2);
+  g_assert_false (get_step (plan, 0)->save);
+  g_assert_true (get_step (plan, 1)->save);
+  g_assert_false (get_refusal (plan, 0)->concerned);
 }
 
 /* P(fails) times the loss against the cost: the same host is worth moving, or not, by each of the three. */
@@ -305,6 +515,12 @@ main (int argc, char **argv)
   g_test_add_func ("/plan/every-vm-is-explained", test_every_vm_is_explained);
   g_test_add_func ("/plan/units-never-mix", test_units_never_mix);
   g_test_add_func ("/plan/fallback-of-some", test_fallback_of_some);
+  g_test_add_func ("/plan/saves/not-unasked", test_nobody_is_saved_unasked);
+  g_test_add_func ("/plan/saves/no-destination-left", test_no_destination_left);
+  g_test_add_func ("/plan/saves/weighed", test_saves_are_weighed);
+  g_test_add_func ("/plan/saves/some", test_some_are_saved);
+  g_test_add_func ("/plan/saves/record", test_saves_in_the_record);
+  g_test_add_func ("/plan/saves/pressure", test_pressure_saves_no_more_than_needed);
   g_test_add_func ("/plan/worth", test_worth);
   return g_test_run ();
 }

@@ -430,7 +430,10 @@ test_fallbacks (Fixture *f, gconstpointer data)
       plan = vmft_policy_plan (&f->input);
       g_assert_true (plan->fallback_used);
       g_assert_cmpint (plan->verdict, ==, expected[fallback]);
-      g_assert_cmpuint (plan->steps->len, ==, fallback == VMFT_FALLBACK_FASTEST ? 1 : 0);
+      g_assert_cmpuint (plan->steps->len, ==, fallback == VMFT_FALLBACK_ALERT ? 0 : 1);
+      g_assert_cmpint (vmft_plan_is_actionable (plan), ==, fallback != VMFT_FALLBACK_ALERT);
+      if (plan->steps->len > 0)
+        g_assert_cmpint (step_of (plan, "vm")->save, ==, fallback == VMFT_FALLBACK_SAVE);
     }
 }
 

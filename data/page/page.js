@@ -156,7 +156,7 @@ function pressing(vm) {
 
 function estimateRow(estimate, lead, step, scale) {
   if (!estimate.possible) return row(estimate.mode, "not possible", estimate.reason || "");
-  const chosen = step && step.mode === estimate.mode;
+  const chosen = step && !step.save && step.mode === estimate.mode;
   const fits = !lead ? null : chosen ? step.fits : estimate.total_p90_s < lead.p10_s;
   const name = fits === null ? "" : fits ? "fit" : "miss";
   const node = row(estimate.mode, `${duration(estimate.total_p50_s)} (p90 ${duration(estimate.total_p90_s)})` +
@@ -176,6 +176,7 @@ function vmNode(vm) {
   const facts = [vm.running === false ? "not running" : bytes(vm.memory_bytes)];
   if (vm.off) facts.push("policy off: vmft leaves it alone");
   if (vm.blocker) facts.push(`cannot move: ${vm.blocker}`);
+  else if (step && step.save) facts.push("to be saved to shared storage: no destination takes it in time");
   else if (way) facts.push(way.movable ? `to ${way.destination}` : `not to ${way.destination}: ${way.reason || "unknown"}`);
   else facts.push("no destination");
   const times = estimates.filter((estimate) => estimate.possible).map((estimate) => estimate.total_p90_s);
