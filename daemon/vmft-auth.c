@@ -37,6 +37,14 @@ deny (GTask *task, const char *why)
                            check->action, check->uid, why);
 }
 
+/* Nobody of that name: another thing than a polkit that does not answer, or does not know the action. */
+static gboolean
+is_absence (const GError *error)
+{
+  return g_error_matches (error, G_DBUS_ERROR, G_DBUS_ERROR_SERVICE_UNKNOWN) ||
+         g_error_matches (error, G_DBUS_ERROR, G_DBUS_ERROR_NAME_HAS_NO_OWNER);
+}
+
 static void
 on_polkit (GObject *object, GAsyncResult *result, gpointer user_data)
 {
@@ -45,6 +53,15 @@ on_polkit (GObject *object, GAsyncResult *result, gpointer user_data)
   g_autoptr (GVariant) reply = g_dbus_connection_call_finish (G_DBUS_CONNECTION (object), result, &error);
   gboolean authorized = FALSE;
 
+  if (reply == NULL && !is_absence (error))
+    {
+      g_autofree char *why = NULL;
+
+      g_dbus_error_strip_remote_error (error);
+      why = g_strdup_printf ("polkit cannot tell: %s", error->message);
+      deny (task, why);
+      return;
+    }
   if (reply == NULL)
     {
       if (strcmp (((const Check *) g_task_get_task_data (task))->action, VMFT_ACTION_READ) == 0)

@@ -585,6 +585,7 @@ test_others_may_only_read (Fixture *f, gconstpointer data)
 /* A polkit that says what the test wants. */
 typedef struct
 {
+  gboolean broken;
   gboolean allow;
   guint n_asked;
   char *action;
@@ -611,8 +612,12 @@ on_check (GDBusConnection *connection,
   authority->n_asked++;
   g_free (authority->action);
   g_variant_get_child (parameters, 1, "s", &authority->action);
-  g_dbus_method_invocation_return_value (invocation,
-                                         g_variant_new ("((bba{ss}))", authority->allow, FALSE, NULL));
+  if (authority->broken)
+    g_dbus_method_invocation_return_dbus_error (invocation, "org.freedesktop.PolicyKit1.Error.Failed",
+                                                "Action is not registered");
+  else
+    g_dbus_method_invocation_return_value (invocation,
+                                           g_variant_new ("((bba{ss}))", authority->allow, FALSE, NULL));
 }
 
 static void
@@ -643,13 +648,19 @@ test_polkit_decides (Fixture *f, gconstpointer data)
   g_assert_cmpint (call_as_nobody (f, "ListVMs", NULL, "{}", &output), !=, 0);
   g_assert_cmpstr (authority.action, ==, "org.vmft1.read");
   g_clear_pointer (&output, g_free);
-  authority.n_asked = 1;
+  /* a polkit that cannot tell is not one that is absent: it lets nobody read */
+  authority.broken = TRUE;
+  g_assert_cmpint (call_as_nobody (f, "ListVMs", NULL, "{}", &output), !=, 0);
+  g_assert_nonnull (strstr (output, "polkit cannot tell: Action is not registered"));
+  g_clear_pointer (&output, g_free);
+  g_assert_cmpuint (authority.n_asked, ==, 3);
+  authority.broken = FALSE;
   authority.allow = TRUE;
   g_assert_cmpint (call_as_nobody (f, "SetOperation", "advise", "{}", &output), ==, 0);
   g_assert_cmpint (vmft_daemon_get_operation (f->daemon), ==, VMFT_OPERATION_ADVISE);
-  g_assert_cmpuint (authority.n_asked, ==, 2);
+  g_assert_cmpuint (authority.n_asked, ==, 4);
   g_variant_unref (expect_reply (f, "SetOperation", "('act', @a{sv} {})")); /* root is not asked about */
-  g_assert_cmpuint (authority.n_asked, ==, 2);
+  g_assert_cmpuint (authority.n_asked, ==, 4);
   g_free (authority.action);
 }
 
