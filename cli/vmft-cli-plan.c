@@ -110,7 +110,7 @@ vmft_cli_print_plan (GVariant *plan, gboolean estimates)
       g_autoptr (GPtrArray) modes = vmft_cli_children (step, "estimates");
 
       g_print (" %s: %s\n", vmft_cli_text (step, "name"), vmft_cli_text (step, "reason"));
-      if (estimates && modes->len > 0)
+      if (estimates && modes->len > 0 && !vmft_dict_boolean (step, "save", FALSE))
         vmft_cli_print_estimates (modes, "    ");
     }
   for (guint i = 0; i < refusals->len; i++)

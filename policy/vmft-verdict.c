@@ -14,6 +14,37 @@ typedef struct
   double save_risk; /* the part of it that saves take away */
 } Balance;
 
+static double
+save_cost (const VmftPlanStep *step, const VmftPolicyInput *input)
+{
+  return step->weight * (input->config.move_s + step->downtime_p50_s);
+}
+
+static double
+step_risk (const VmftPlan *plan, const VmftPlanStep *step, const VmftPolicyInput *input)
+{
+  return plan->p_fails * step->weight * input->config.loss_s;
+}
+
+/* A huge guest may stand still for longer than it is worth; that must not keep the others here. */
+static void
+drop_idle_saves (VmftPlan *plan, const VmftPolicyInput *input)
+{
+  for (guint i = plan->steps->len; i > 0; i--)
+    {
+      const VmftPlanStep *step = plan->steps->pdata[i - 1];
+      double cost = save_cost (step, input), risk = step_risk (plan, step, input);
+
+      if (!step->save || risk > cost)
+        continue;
+      vmft_plan_add_refusal (plan, step->uuid, step->name, TRUE,
+                             g_strdup_printf ("saving it would cost %.1f s of service, weighted, and %.1f s "
+                                              "are at risk",
+                                              cost, risk));
+      g_ptr_array_remove_index (plan->steps, i - 1);
+    }
+}
+
 static Balance
 weigh_up (const VmftPlan *plan, double disturbance, const VmftPolicyInput *input)
 {
@@ -23,14 +54,11 @@ weigh_up (const VmftPlan *plan, double disturbance, const VmftPolicyInput *input
   for (guint i = 0; i < plan->steps->len; i++)
     {
       const VmftPlanStep *step = plan->steps->pdata[i];
-      double risk = plan->p_fails * step->weight * input->config.loss_s;
+      double risk = step_risk (plan, step, input);
 
       balance.risk += risk;
-      balance.cost += step->weight * input->config.move_s;
-      if (!step->save)
-        continue;
-      balance.save_risk += risk;
-      balance.cost += step->weight * step->downtime_p50_s;
+      balance.save_risk += step->save ? risk : 0.0;
+      balance.cost += step->save ? save_cost (step, input) : step->weight * input->config.move_s;
     }
   return balance;
 }
@@ -152,13 +180,22 @@ vmft_verdict_decide (VmftPlan *plan, double disturbance, const VmftPolicyInput *
 {
   g_autofree char *guard_reason = NULL;
   gboolean asked_for = input->incident == NULL || input->lead == NULL;
-  Balance balance = weigh_up (plan, disturbance, input);
-  Counts n = count_steps (plan);
-  double worth = n.fitting > 0 ? balance.gain + balance.save_risk : balance.risk;
+  guint n_planned = plan->steps->len;
+  Balance balance;
+  Counts n;
+  double worth;
 
+  if (!asked_for)
+    drop_idle_saves (plan, input);
+  balance = weigh_up (plan, disturbance, input);
+  n = count_steps (plan);
+  worth = n.fitting > 0 ? balance.gain + balance.save_risk : balance.risk;
   if (n.fitting < n.moves || n.saves > 0)
     apply_fallback (plan, input);
-  if (n.moves + n.saves == 0)
+  if (n_planned > 0 && n.moves + n.saves == 0)
+    set_verdict (plan, VMFT_PLAN_NOT_WORTH,
+                 g_strdup ("no VM can leave in time, and saving them would cost more than is at risk"));
+  else if (n.moves + n.saves == 0)
     set_verdict (plan, VMFT_PLAN_NOTHING,
                  g_strdup (plan->total_weight > 0.0 ? "none of the VMs concerned can move"
                                                     : "the fault concerns none of the VMs"));

@@ -375,6 +375,27 @@ test_saves_are_weighed (void)
   g_assert_cmpint (unlikely->verdict, ==, VMFT_PLAN_NOT_WORTH);
 }
 
+/* A guest that would stand still for an hour is not worth saving, and keeps nobody else here. */
+static void
+test_save_takes_too_long (void)
+{
+  g_auto (Case) c;
+  g_autoptr (VmftPlan) plan = NULL;
+
+  case_init (&c);
+  g_ptr_array_add (c.destinations, vmft_destination_new ("hostB"));
+  vmft_lead_init_lognormal (&c.lead, 600.0, 0.3, 0.9);
+  c.input.config.fallback = VMFT_FALLBACK_SAVE;
+  add_vm (&c, 512 * MIB, 0.0, MIB);
+  add_vm (&c, 400.0 * 1024 * MIB, 0.0, MIB);
+  plan = vmft_policy_plan (&c.input);
+  assert_complete (&c, plan);
+  g_assert_cmpint (plan->verdict, ==, VMFT_PLAN_GO);
+  g_assert_cmpuint (plan->steps->len, ==, 1);
+  g_assert_false (get_step (plan, 0)->save);
+  g_assert_nonnull (strstr (get_refusal (plan, 0)->reason, "at risk"));
+}
+
 /* One leaves; the others cannot, each for another reason. */
 static VmftPlan *
 plan_moves_and_saves (void)
@@ -393,7 +414,7 @@ plan_moves_and_saves (void)
   add_vm (&c, 8192 * MIB, 0.0, MIB); /* over a minute on the link */
   add_small (&c)->policy.modes = 0;
   vmft_vm_set_movability (add_small (&c), "hostB", FALSE, VMFT_MODES_ALL, "missing bridge br7", NOW);
-  add_vm (&c, 65536 * MIB, 0.0, MIB); /* more than there is room for */
+  add_vm (&c, 16384 * MIB, 0.0, MIB); /* more than there is room for */
   plan = vmft_policy_plan (&c.input);
   assert_complete (&c, plan);
   return plan;
@@ -518,6 +539,7 @@ main (int argc, char **argv)
   g_test_add_func ("/plan/saves/not-unasked", test_nobody_is_saved_unasked);
   g_test_add_func ("/plan/saves/no-destination-left", test_no_destination_left);
   g_test_add_func ("/plan/saves/weighed", test_saves_are_weighed);
+  g_test_add_func ("/plan/saves/too-long", test_save_takes_too_long);
   g_test_add_func ("/plan/saves/some", test_some_are_saved);
   g_test_add_func ("/plan/saves/record", test_saves_in_the_record);
   g_test_add_func ("/plan/saves/pressure", test_pressure_saves_no_more_than_needed);
