@@ -45,6 +45,9 @@ static const Case cases[] = {
     "large:",
     "clock", "other", "host" },
   { "sd 1:0:0:0: [sdb] Asking for cache data failed", "cache-page", "disk", "block sdb" },
+  { "device-mapper: core: CONFIG_IMA_DISABLE_HTABLE is disabled. Duplicate IMA measurements will not be "
+    "recorded in the IMA log.",
+    "kernel-config", "other", "host" },
   { "operation not supported error, dev loop0, sector 8 op 0x9:(WRITE_ZEROES) flags 0x800 phys_seg 0",
     "unsupported-request", "io", "block loop0" },
   { "EXT4-fs (dm-0): Remounting filesystem read-only", "readonly-remount", "io", "block dm-0" },
