@@ -279,6 +279,8 @@ test_destinations_go (void)
   g_assert_cmpuint (story_count_on (s, "a"), ==, 0);
   g_assert_cmpuint (vmft_fake_world_get_losses (s->world)->len, ==, 0);
   g_assert_cmpuint (count_saves (s), ==, N_VMS);
+  g_assert_cmpuint (count_records (s, vmft_daemon_list_migrations), ==,
+                    N_VMS + 1); /* the job that was lost */
 }
 
 static void
