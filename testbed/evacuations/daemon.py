@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import time
 
@@ -72,6 +73,12 @@ def child_of(pid, name):
         return None
 
 
+def listens(path):
+    """a socket is there before anyone can connect to it"""
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(path) == 0
+
+
 class Daemon:
     """
     @name: of its directory below @work
@@ -88,9 +95,9 @@ class Daemon:
         self.first = None  # descriptors and memory when this process was new
         os.makedirs(os.path.join(self.work, "sysfs"), exist_ok=True)
         open(self.path("kern.log"), "w", encoding="ascii").close()
-        socket = two_hosts("path", host, "/run/dbus/system_bus_socket", check=True).stdout.strip()
-        self.bus = self.start_bus(socket) if self.options["bus"] == "system" else None
-        self.environment = {**os.environ, "DBUS_SYSTEM_BUS_ADDRESS": f"unix:path={socket}"}
+        address = two_hosts("path", host, "/run/dbus/system_bus_socket", check=True).stdout.strip()
+        self.bus = self.start_bus(address) if self.options["bus"] == "system" else None
+        self.environment = {**os.environ, "DBUS_SYSTEM_BUS_ADDRESS": f"unix:path={address}"}
 
     def path(self, name):
         return os.path.join(self.work, name)
@@ -100,12 +107,12 @@ class Daemon:
             return subprocess.Popen([TWO_HOSTS, "exec", self.host, *command], stdout=output, stderr=output,
                                     stdin=subprocess.DEVNULL)  # fmt: skip
 
-    def start_bus(self, socket):
+    def start_bus(self, path):
         with open(self.path("bus.conf"), "w", encoding="ascii") as config:
             config.write(BUS)
-        os.makedirs(os.path.dirname(socket), exist_ok=True)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
         bus = self.spawn("bus.log", "dbus-daemon", "--nofork", "--nopidfile", "--config-file=" + self.path("bus.conf"))
-        if not wait_for(lambda: os.path.exists(socket), 15):
+        if not wait_for(lambda: listens(path), 15):
             raise RuntimeError(f"no system bus on host {self.host}")
         return bus
 
