@@ -12,7 +12,7 @@ static void
 put (VmftStore *store, const char *table, guint64 id, const char *record)
 {
   g_autoptr (GError) error = NULL;
-  GVariant *parsed = g_variant_parse (G_VARIANT_TYPE_VARDICT, record, NULL, NULL, &error);
+  g_autoptr (GVariant) parsed = g_variant_parse (G_VARIANT_TYPE_VARDICT, record, NULL, NULL, &error);
 
   g_assert_no_error (error);
   g_assert_true (vmft_store_put_id (store, table, id, NOW + (gint64) id, parsed, &error));
