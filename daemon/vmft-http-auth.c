@@ -38,7 +38,8 @@ vmft_http_host_is_allowed (const char *host, const char *const *allowed)
 {
   g_autofree char *name = host ? split_host (host) : NULL;
 
-  if (name == NULL || *name == '\0')
+  /* the scope of a link-local address ("fe80::1%eth0") stays with the client, and may be any text */
+  if (name == NULL || *name == '\0' || strchr (name, '%') != NULL)
     return FALSE;
   if (g_hostname_is_ip_address (name))
     return TRUE;

@@ -26,6 +26,8 @@ test_host (void)
                                      "127.0.0.1.evil.example",
                                      " localhost",
                                      "[]",
+                                     "[::1%/api/v1/status]:6",
+                                     "[fe80::1%eth0]",
                                      "[]:8638",
                                      "node1.",
                                      NULL };
