@@ -73,7 +73,7 @@ class Fault:
         two_hosts("heal", check=True)
 
     def warm_up(self):
-        """Post-copy has gone on for a while when its link breaks, slowly: see Hosts.is_stuck()."""
+        """Post-copy has gone on for a while when its link breaks, slowly: see Hosts.why_stuck()."""
         two_hosts("link", SLOW_LINK, check=True)
         time.sleep(2.5 + self.random.random())
 

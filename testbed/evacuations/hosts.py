@@ -32,6 +32,15 @@ def wait_for(what, seconds):
         time.sleep(0.05)
 
 
+def lasts(what):
+    """whether what() is true for about two seconds"""
+    for _ in range(8):
+        if not what():
+            return False
+        time.sleep(0.25)
+    return True
+
+
 # of QEMU NAME: where its main thread sleeps, then where each vCPU does
 WCHAN = """p=$(cat "/run/libvirt/qemu/$1.pid") || exit; cat "/proc/$p/wchan"; echo
 for t in /proc/$p/task/*; do case $(cat "$t/comm") in CPU*) cat "$t/wchan"; echo ;; esac; done"""
@@ -66,26 +75,45 @@ class Hosts:
             return state.startswith("paused (post-copy)")
         return state.startswith("running") and "Memory processed" in (self.virsh(host, "domjobinfo", guest) or "")
 
-    def is_stuck(self, host, guest):
-        """A half-arrived guest whose QEMU cannot be talked to any more: under emulation a vCPU may wait for a page that
-        is still on the other host while it holds QEMU's big lock, and QEMU then never hears that the job is to be
-        resumed (QEMU 7.2; seen when the link breaks within the first second or two of post-copy)."""
-        for _ in range(8):
-            sleeps = two_hosts("exec", host, "sh", "-c", WCHAN, "sh", guest).stdout.split()
-            if not (sleeps and sleeps[0].startswith("futex") and "handle_userfault" in sleeps[1:]):
-                return False
-            time.sleep(0.25)
-        return True
+    def why_stuck(self, host, guest):
+        """Why nobody can resume a broken post-copy job, as far as this half of the guest is the reason; "" where it is
+        not. Both ways are QEMU 7.2's, seen when the link breaks near the beginning or the end of post-copy.
+
+        Under emulation a vCPU may wait for a page that is still on the other host while it holds QEMU's big lock, and
+        QEMU then never hears that the job is to be resumed. And a source that has sent everything waits for its
+        return path, which waits to be resumed, in a phase in which it cannot be."""
+        for what, is_so in (("waits for a page with its lock held", self.waits_with_lock),
+                            ("waits for an answer on a connection that is gone", self.waits_for_nobody)):  # fmt: skip
+            if lasts(lambda is_so=is_so: is_so(host, guest)):
+                return f"its QEMU on {host} {what}"
+        return ""
+
+    def waits_with_lock(self, host, guest):
+        sleeps = two_hosts("exec", host, "sh", "-c", WCHAN, "sh", guest).stdout.split()
+        return bool(sleeps) and sleeps[0].startswith("futex") and "handle_userfault" in sleeps[1:]
+
+    def waits_for_nobody(self, host, guest):
+        if not self.state(host, guest).startswith("paused (post-copy failed"):
+            return False
+        status = self.virsh(host, "qemu-monitor-command", guest, '{"execute":"query-migrate"}') or ""
+        streams = two_hosts("exec", host, "sh", "-c", 'ss -tnpH | grep -F "pid=$(cat "/run/libvirt/qemu/$1.pid"),"', "sh",
+                            guest).stdout  # fmt: skip
+        return '"status":"postcopy-active"' in status and not streams.strip()
+
+    def is_stuck(self, guest):
+        return any(self.why_stuck(host, guest) for host in "AB")
 
     def set_modes(self, host, guest, modes):
         self.virsh(host, "metadata", guest, "--uri", POLICY_XMLNS, "--key", "vmft", "--live",
                    "--set", f"<policy modes='{modes}'/>")  # fmt: skip
 
     def clean(self, host, guest):
-        """gone when this returns: a QEMU that hangs keeps libvirt from destroying it"""
+        """Gone when this returns. A QEMU that hangs keeps libvirt from destroying it; and when half of a post-copy job
+        is destroyed while it is being resumed, libvirt 9.0 holds the job for ever: nothing but a restart frees the
+        domain then."""
 
         def is_gone():
-            if self.state(host, guest) not in ("", "shut off"):
+            if self.state(host, guest).partition(" (")[0] not in ("", "shut off"):
                 self.virsh(host, "destroy", guest)
             self.virsh(host, "undefine", guest)
             known = self.virsh(host, "list", "--all", "--name")
@@ -94,10 +122,15 @@ class Hosts:
             two_hosts("exec", host, "sh", "-c", 'kill -9 "$(cat "/run/libvirt/qemu/$1.pid")"', "sh", guest)
             return False
 
-        wait_for(is_gone, 90)
+        if wait_for(is_gone, 45):
+            return
+        two_hosts("libvirtd", host, "restart")
+        if not wait_for(is_gone, 45):
+            raise RuntimeError(f"{host} does not part with {guest}: {self.state(host, guest)}")
 
     def take_away(self, guest):
-        for host in "AB":
+        """from both, the half that hangs first: the other one waits for it"""
+        for host in sorted("AB", key=lambda host: not self.why_stuck(host, guest)):
             self.clean(host, guest)
 
 

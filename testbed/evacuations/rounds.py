@@ -65,10 +65,9 @@ class Round:
         return left is not None and not set(left.split()) - self.doomed - self.stuck
 
     def note_stuck(self):
-        """those whose other half hangs, though they leave something here"""
+        """those of which a half hangs, though they leave something here"""
         for guest in self.guests:
-            if self.hosts.state(self.source, guest).startswith("paused (post-copy failed") and \
-                    self.hosts.is_stuck(other(self.source), guest):  # fmt: skip
+            if self.hosts.state(self.source, guest).startswith("paused (post-copy failed") and self.hosts.is_stuck(guest):
                 self.stuck.add(guest)
 
     def wait(self):
@@ -185,12 +184,13 @@ class Chaos:
             self.hosts.take_away(guest)
 
     def note_loss(self, round_, guest):
-        stuck = guest in round_.stuck or self.hosts.is_stuck(other(round_.source), guest)
+        why = [why for host in "AB" if (why := self.hosts.why_stuck(host, guest))]
+        stuck = guest in round_.stuck or bool(why)
         avoidable = guest not in round_.doomed and not stuck
         self.report["vms_lost"] += 1
         self.report["vms_stuck_in_qemu"] += stuck
         if stuck:
-            self.say(f"  {guest}: its QEMU on {other(round_.source)} hangs, waiting for a page with its lock held")
+            self.say(f"  {guest}: {', '.join(why) or 'its QEMU hung'}")
         self.report["vms_lost_avoidable"] += avoidable
         if avoidable:
             self.complain(f"{guest} is lost, avoidably: " + ", ".join(

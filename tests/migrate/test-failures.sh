@@ -79,7 +79,7 @@ test_cut_in_postcopy() {
   in_background $here --mode post-copy --expect paused
   until_postcopy $here g
   "$TWO_HOSTS" link 80mbit
-  sleep 3 # a QEMU that breaks earlier may hang: see Hosts.is_stuck() in testbed/evacuations
+  sleep 3 # a QEMU that breaks earlier may hang: see Hosts.why_stuck() in testbed/evacuations
   "$TWO_HOSTS" cut
   sleep 1
   "$TWO_HOSTS" heal

@@ -76,7 +76,7 @@ class Test:
         self.alarm(daemon)
         if state == "recovering":
             self.check(wait_for(lambda: any(row["state"] == "post-copy" for row in daemon.since(first)), 40), "no post-copy")
-            time.sleep(3)  # see Hosts.is_stuck()
+            time.sleep(3)  # see Hosts.why_stuck()
             two_hosts("cut", "--streams")
         if state != "planned":
             self.check(wait_for(lambda: any(row["state"] == state for row in daemon.since(first)), 40), f"never {state}")
