@@ -229,6 +229,7 @@ EOF
 chmod +x "$DIR/upload"
 eventually '^ 1 +cleared +disk +block sda' record
 json 'v[0]["incident"] == 1 and v[0]["state"] == "cleared" and v[0]["failure_time"] is None' record
+json '{"family", "template", "host", "class", "locus", "inject_time", "lines", "size_bytes", "dropped"} <= set(v[0])' record
 run=$DIR/runs/$(uname -n)-1
 expect 2 'say which incident, or --all' record --output "$DIR/runs"
 expect 2 'output DIR is missing' record 1
