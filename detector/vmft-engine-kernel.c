@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The kernel engine: a line of the kernel is a fault when the kernel-message model gives its template, or its
- * own words, p >= 0.5, or when it belongs to a fault family, and when it is not part of what this host has
- * shown to be normal.
+ * own words, p >= 0.5, or when it belongs to a fault family, and when it is neither part of what this host has
+ * shown to be normal nor what a disk says that was pulled out.
  *
  * Hot path: one look-up in a cache of word combinations. Only candidates go further.
  */
 #include "vmft-engine.h"
 #include "vmft-kernel-model.h"
 #include "vmft-locus.h"
+#include "vmft-unplugged.h"
 
 #include <string.h>
 
@@ -54,6 +55,7 @@ typedef struct
   GHashTable *templates; /* id -> Template */
   GHashTable *answers;   /* template text -> VmftAnswerKind */
   GHashTable *pairs;     /* "0:0:0:0" -> "sda" */
+  VmftUnplugged *unplugged;
   guint max_templates;
   guint32 last_id; /* newest template known */
   guint64 n_novel;
@@ -72,6 +74,7 @@ kernel_free (VmftEngine *engine)
   g_clear_pointer (&self->normal, vmft_normal_set_free);
   g_clear_pointer (&self->templates, g_hash_table_unref);
   g_clear_pointer (&self->pairs, g_hash_table_unref);
+  g_clear_pointer (&self->unplugged, vmft_unplugged_free);
   g_clear_pointer (&self->answers, g_hash_table_unref);
   g_free (self);
 }
@@ -295,6 +298,8 @@ judge_candidate (KernelEngine *self,
     return;
   if (input->drill)
     verdict->fault = TRUE;
+  else if (vmft_unplugged_explains (self->unplugged, input->line, &verdict->locus, input->now_us))
+    return;
   else if (vmft_normal_set_covers (self->normal, &key, input->now_us))
     {
       verdict->normal = TRUE;
@@ -344,6 +349,8 @@ kernel_judge (VmftEngine *engine,
 
   if (input->match->is_new && !input->drill)
     verdict->novel = note_new_template (self, input);
+  if (input->line->kernel && !input->drill)
+    vmft_unplugged_note (self->unplugged, input->line, input->now_us);
   words = look_up (self, input);
   verdict->p = words->p;
   verdict->firm = words->firm;
@@ -488,6 +495,7 @@ vmft_engine_kernel_new (const VmftDetectorConfig *config,
   self->templates = g_hash_table_new_full (NULL, NULL, NULL, g_free);
   self->answers = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   self->pairs = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+  self->unplugged = vmft_unplugged_new ();
   self->model = vmft_kernel_model_load (config->model_path, error);
   if (!self->model || !vmft_normal_set_load (self->normal, store, error) ||
       !vmft_store_foreach (store, VMFT_STORE_DETECTOR, VMFT_STORE_BY_KEY, 0, load_template, self, error))

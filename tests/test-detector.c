@@ -680,6 +680,22 @@ test_scsi_addresses (void)
                    ==, "4:0:0:0");
 }
 
+/* The same words are an alarm of the disk beside it. */
+static void
+test_pulled_out (void)
+{
+  g_autoptr (Bench) bench = bench_new ();
+
+  vmft_detector_end_learning (bench->detector);
+  feed (bench, "scsi host6: usb-storage 2-1:1.0");
+  feed (bench, "sd 6:0:0:0: [sdb] Attached SCSI disk");
+  feed (bench, "usb 2-1: USB disconnect, device number 2");
+  g_assert_false (feed (bench, "Buffer I/O error on dev sdb, logical block 0, async page read").fault);
+  g_assert_true (feed (bench, "Buffer I/O error on dev sda, logical block 0, async page read").fault);
+  feed (bench, "scsi host6: usb-storage 2-1:1.0");
+  g_assert_true (feed (bench, "Buffer I/O error on dev sdb, logical block 0, async page read").fault);
+}
+
 static void
 test_bad_configuration (void)
 {
@@ -725,6 +741,7 @@ main (int argc, char **argv)
   g_test_add_func ("/detector/rollback", test_rollback);
   g_test_add_func ("/detector/amendments", test_amendments);
   g_test_add_func ("/detector/scsi-addresses", test_scsi_addresses);
+  g_test_add_func ("/detector/pulled-out", test_pulled_out);
   g_test_add_func ("/detector/bad-configuration", test_bad_configuration);
   return g_test_run ();
 }
