@@ -8,6 +8,8 @@ from standin.run import format_time, write_run
 
 from .noise import Noise
 
+CLOCKS_S = 0.1  # the stand-in's clock is some milliseconds off ours: what is injected comes after its label
+
 
 class NoFailure(Exception):
     """The fault was injected and the host did not fail, or failed where it should not: a run without a label."""
@@ -124,6 +126,7 @@ class Scenario:
         while not self.may_inject():
             time.sleep(0.2)
         self.mark("inject")
+        time.sleep(CLOCKS_S)
         failure = self.fault()
         if failure is None:
             self.on_mark("recovered", time.time())
