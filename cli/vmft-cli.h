@@ -103,6 +103,18 @@ typedef void (*VmftCliPrint) (GVariant *value);
 VmftExit
 vmft_cli_show (VmftCli *cli, const char *method, GVariant *arguments, GVariant *options, VmftCliPrint print);
 
+/**
+ * vmft_cli_order: vmft_cli_show() of a method that moves VMs and answers with the plan.
+ * @wait: stay until it is over, telling how it goes; %VMFT_EXIT_FAILED if a VM is still here then. For --json the plan
+ *   has "migrations" then. Whoever is interrupted interrupts nothing.
+ */
+VmftExit vmft_cli_order (VmftCli *cli,
+                         const char *method,
+                         GVariant *arguments,
+                         GVariant *options,
+                         gboolean wait,
+                         VmftCliPrint print);
+
 /** VmftCliListing: what a verb that lists records can be asked for besides --limit. */
 typedef enum
 {

@@ -16,10 +16,12 @@ VmftExit
 vmft_verb_migrate (VmftCli *cli, int argc, char **argv)
 {
   g_autofree char *mode = NULL, *destination = NULL;
+  gboolean wait = FALSE;
   const GOptionEntry entries[] = {
     { "mode", 'm', 0, G_OPTION_ARG_STRING, &mode, "pre-copy, xbzrle, auto-converge, hybrid or post-copy",
       "MODE" },
     { "to", 't', 0, G_OPTION_ARG_STRING, &destination, "A destination of the configuration", "NAME" },
+    { "wait", 'w', 0, G_OPTION_ARG_NONE, &wait, "Stay until it is over, and tell how it goes", NULL },
     { NULL },
   };
   GVariantDict options;
@@ -32,16 +34,17 @@ vmft_verb_migrate (VmftCli *cli, int argc, char **argv)
     g_variant_dict_insert (&options, "mode", "s", mode);
   if (destination != NULL)
     g_variant_dict_insert (&options, "destination", "s", destination);
-  return vmft_cli_show (cli, "Migrate", g_variant_new ("(s)", argv[1]), g_variant_dict_end (&options),
-                        print_plan);
+  return vmft_cli_order (cli, "Migrate", g_variant_new ("(s)", argv[1]), g_variant_dict_end (&options), wait,
+                         print_plan);
 }
 
 VmftExit
 vmft_verb_evacuate (VmftCli *cli, int argc, char **argv)
 {
-  gboolean dry_run = FALSE;
+  gboolean dry_run = FALSE, wait = FALSE;
   const GOptionEntry entries[] = {
     { "dry-run", 0, 0, G_OPTION_ARG_NONE, &dry_run, "Only say what would be done", NULL },
+    { "wait", 'w', 0, G_OPTION_ARG_NONE, &wait, "Stay until it is over, and tell how it goes", NULL },
     { NULL },
   };
   GVariantDict options;
@@ -49,9 +52,11 @@ vmft_verb_evacuate (VmftCli *cli, int argc, char **argv)
 
   if (!vmft_cli_parse (cli, entries, &argc, &argv, 0, 0, &exit))
     return exit;
+  if (dry_run && wait)
+    return vmft_cli_usage (cli, "--dry-run moves nothing: there is nothing to wait for");
   g_variant_dict_init (&options, NULL);
   g_variant_dict_insert (&options, "dry-run", "b", dry_run);
-  return vmft_cli_show (cli, "Evacuate", NULL, g_variant_dict_end (&options), print_plan);
+  return vmft_cli_order (cli, "Evacuate", NULL, g_variant_dict_end (&options), wait, print_plan);
 }
 
 VmftExit

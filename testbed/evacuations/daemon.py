@@ -163,11 +163,15 @@ class Daemon:
 
     # --- what it is asked ---
 
+    def run_ctl(self, *words, timeout=150):
+        """vmftctl as it ended: returncode, stdout, stderr"""
+        return subprocess.run([os.path.join(self.build, "cli/vmftctl"), *words], capture_output=True, text=True,
+                              env=self.environment, timeout=timeout, check=False)  # fmt: skip
+
     def ctl(self, *words):
         """what vmftctl prints, parsed; None where it fails"""
         try:
-            run = subprocess.run([os.path.join(self.build, "cli/vmftctl"), *words, "--json"], capture_output=True,
-                                 text=True, env=self.environment, timeout=30, check=False)  # fmt: skip
+            run = self.run_ctl(*words, "--json", timeout=30)
         except subprocess.TimeoutExpired:
             return None
         if run.returncode != 0:

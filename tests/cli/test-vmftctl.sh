@@ -250,6 +250,8 @@ expect 4 'no domain|not found|nobody' migrate nobody
 expect 0 '' drill disk
 eventually 'drill' incidents
 expect 0 'stays|Plan' evacuate --dry-run
+expect 2 'there is nothing to wait for' evacuate --dry-run --wait
+expect 4 'nobody' migrate nobody --wait
 expect 0 '' reload
 
 echo "- one word after the other"

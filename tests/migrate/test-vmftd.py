@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The real vmftd on two hosts: killed in each of its states it repeats no decision and loses no guest; two of them that
-send to one host do not overfill it; and none sends to a host that says it is suspect."""
+send to one host do not overfill it; none sends to a host that says it is suspect; and who orders a move can wait for
+it."""
+import json
 import os
 import shutil
 import signal
@@ -113,6 +115,38 @@ class Test:
         self.hosts.take_away("g")
         self.end_all()
 
+    # --- ordered ---
+
+    def test_ordered(self):
+        """What the exit status promises has happened by then."""
+        step("an operator moves one VM, then all, and waits for it")
+        self.here = "A"
+        for guest in ("o1", "o2", "o3"):
+            self.guest(guest)
+        two_hosts("link", "100mbit", check=True)
+        daemon = self.start("A", "A")
+        self.check(wait_for(lambda: len(daemon.rows("list")) == 3, 30), "not all VMs are known")
+        run = daemon.run_ctl("migrate", "o1", "--mode", "pre-copy", "--wait")
+        self.check(run.returncode == 0 and "completed" in run.stdout, f"migrate --wait: {run}")
+        self.check(self.hosts.runs("B", "o1") and not self.hosts.runs("A", "o1"), "o1 had not left")
+        self.hosts.set_modes("A", "o2", "pre-copy")
+        run = daemon.run_ctl("evacuate", "--wait", "--json")
+        self.check(run.returncode == 0, f"evacuate --wait: {run}")
+        ends = {row["name"]: row["state"] for row in json.loads(run.stdout)["migrations"]}
+        self.check(ends == {"o2": "completed", "o3": "completed"}, f"it ended {ends}")
+        for guest in ("o1", "o2", "o3"):
+            self.expect_alive("B", guest)
+            self.hosts.take_away(guest)
+        self.guest("o4")
+        self.check(wait_for(lambda: len(daemon.rows("list")) == 1, 30), "o4 is not known")
+        two_hosts("libvirtd", "B", "kill", check=True)
+        run = daemon.run_ctl("evacuate", "--wait")
+        two_hosts("libvirtd", "B", "start", check=True)
+        self.check(run.returncode == 1 and "o4" in run.stdout + run.stderr, f"o4 cannot have left: {run}")
+        self.expect_alive("A", "o4")
+        self.hosts.take_away("o4")
+        self.end_all()
+
     # --- a destination that says no ---
 
     def test_suspect(self):
@@ -189,7 +223,7 @@ def main():
         shutil.copy(os.path.join(BUILD, "migrate/vmft-hook"), os.path.join(work, "hooks/qemu.d/50-vmft"))
         two_hosts("up", "--hooks", os.path.join(work, "hooks"), check=True, timeout=180)
         test = Test(work)
-        for name in sys.argv[1:] or ("killed", "suspect", "two_sources"):
+        for name in sys.argv[1:] or ("killed", "ordered", "suspect", "two_sources"):
             getattr(test, f"test_{name}")()
     finally:
         if test is not None:
