@@ -107,16 +107,31 @@ swap (gpointer user_data)
   return G_SOURCE_REMOVE;
 }
 
+/* Lock and database are opened once: half a daemon would stay behind in the old directory. */
+static gboolean
+keeps_state (Service *service, VmftConf *conf, GError **error)
+{
+  const char *now = vmft_conf_get_string (service->conf, "Daemon", "state-directory");
+  const char *next = vmft_conf_get_string (conf, "Daemon", "state-directory");
+
+  if (strcmp (now, next) == 0)
+    return TRUE;
+  g_set_error (error, VMFT_ERROR, VMFT_ERROR_CONFIG,
+               "[Daemon] state-directory=%s: needs a restart; what runs keeps its state in %s", next, now);
+  return FALSE;
+}
+
 static gboolean
 reload (gpointer user_data, GError **error)
 {
   Service *service = user_data;
-  VmftConf *conf = vmft_setup_conf (service->options.config_path, service->options.state_directory, error);
+  g_autoptr (VmftConf) conf =
+      vmft_setup_conf (service->options.config_path, service->options.state_directory, error);
 
-  if (conf == NULL)
+  if (conf == NULL || !keeps_state (service, conf, error))
     return FALSE;
   g_clear_pointer (&service->next_conf, vmft_conf_unref);
-  service->next_conf = conf;
+  service->next_conf = g_steal_pointer (&conf);
   sd_notifyf (0, "RELOADING=1\nMONOTONIC_USEC=%" G_GINT64_FORMAT, g_get_monotonic_time ());
   if (service->swap_id == 0)
     service->swap_id = g_timeout_add (50, swap, service);

@@ -8,7 +8,8 @@
 static const VmftConfKey keys[] = {
   { "Daemon", "mode", VMFT_CONF_CHOICE, "observe", "observe|advise|act",
     "observe: detect and record; advise: make plans as well; act: carry them out" },
-  { "Daemon", "state-directory", VMFT_CONF_PATH, VMFT_STATEDIR, NULL, "where the database lives" },
+  { "Daemon", "state-directory", VMFT_CONF_PATH, VMFT_STATEDIR, NULL,
+    "where the database lives; a change needs a restart" },
   { "Daemon", "bus", VMFT_CONF_CHOICE, "system", "system|none", "the bus that org.vmft1 is offered on" },
   { "Daemon", "sysfs", VMFT_CONF_PATH, "/sys", NULL, "where this host's sysfs is mounted" },
   { "Daemon", "proc", VMFT_CONF_PATH, "/proc", NULL, "where this host's proc is mounted" },

@@ -210,6 +210,30 @@ test_life (Fixture *f, gconstpointer data)
   stop (process, SIGTERM);
 }
 
+/* Database and lock would stay where they are, and all else go elsewhere. */
+static void
+test_state_directory_stays (Fixture *f, gconstpointer data)
+{
+  g_autoptr (GSubprocess) process = NULL;
+  g_autofree char *elsewhere = g_strdup_printf ("state-directory=%s/elsewhere\nmode=advise", f->dir);
+  g_autofree char *output = NULL;
+  g_autoptr (GError) error = NULL;
+
+  write_conf (f, "", "");
+  process = start (f);
+  wait_for_output (f, "watches this host");
+  write_conf (f, elsewhere, "");
+  g_subprocess_send_signal (process, SIGHUP);
+  wait_for_output (f, "the old configuration stays: [Daemon] state-directory=");
+  wait_for_output (f, "needs a restart");
+  g_assert_true (g_file_get_contents (f->output, &output, NULL, &error));
+  g_assert_null (strstr (output, "configuration reloaded"));
+  write_conf (f, "mode=advise", "");
+  g_subprocess_send_signal (process, SIGHUP);
+  wait_for_output (f, "configuration reloaded");
+  stop (process, SIGTERM);
+}
+
 static void
 test_no_libvirt (Fixture *f, gconstpointer data)
 {
@@ -258,6 +282,7 @@ main (int argc, char **argv)
   ADD ("configuration-errors", test_configuration_errors);
   ADD ("good-configuration", test_good_configuration);
   ADD ("life", test_life);
+  ADD ("state-directory-stays", test_state_directory_stays);
   ADD ("no-libvirt", test_no_libvirt);
   ADD ("state", test_state);
   return g_test_run ();
