@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * vmft-hook: libvirt's hook, installed as /etc/libvirt/hooks/qemu.d/50-vmft.
+ * vmft-hook: libvirt's hook, linked to from /etc/libvirt/hooks/qemu.d/50-vmft.
  *
  * Tells vmftd of VMs that come and go, and on the destination of a migration asks it whether the VM may come. It never
  * calls libvirt, which waits for it, answers within 200 ms, and lets everything pass when vmftd is away: a hook must

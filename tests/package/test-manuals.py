@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 
-PAGES = ("vmftd.8", "vmftctl.1", "vmftd.conf.5", "vmft-eval.1", "org.vmft1.5", "vmft.7")
+PAGES = ("vmftd.8", "vmft-hook.8", "vmftctl.1", "vmftd.conf.5", "vmft-eval.1", "org.vmft1.5", "vmft.7")
 
 
 def check(condition, what):

@@ -37,8 +37,8 @@ contains () { # PACKAGE PATH…
 contains vmft usr/sbin/vmftd usr/bin/vmftctl lib/systemd/system/vmftd.service usr/lib/sysusers.d/vmft.conf \
   usr/lib/tmpfiles.d/vmft.conf usr/share/dbus-1/system.d/org.vmft1.conf \
   usr/share/polkit-1/actions/org.vmft1.policy usr/share/vmft/kernel-message.model \
-  usr/share/vmft/fault-families.conf etc/vmft/vmftd.conf usr/libexec/vmft/vmft-hook \
-  'etc/libvirt/hooks/qemu.d/50-vmft -> .*' \
+  usr/share/vmft/fault-families.conf etc/vmft/vmftd.conf usr/sbin/vmft-hook \
+  'etc/libvirt/hooks/qemu.d/50-vmft -> .*' usr/share/man/man8/vmft-hook.8.gz \
   usr/share/man/man8/vmftd.8.gz usr/share/man/man1/vmftctl.1.gz usr/share/man/man5/vmftd.conf.5.gz \
   usr/share/man/man5/org.vmft1.5.gz
 contains vmft-eval usr/bin/vmft-eval usr/share/man/man1/vmft-eval.1.gz
@@ -53,6 +53,7 @@ printf '[Detector]\nmodel=%s\nfamilies=%s\n' "$work/tree/usr/share/vmft/kernel-m
   "$work/tree/usr/share/vmft/fault-families.conf" > "$work/tree/etc/vmft/vmftd.conf.d/test.conf"
 "$work/tree/usr/sbin/vmftd" --check-config -c "$work/tree/etc/vmft/vmftd.conf"
 "$work/tree/usr/bin/vmftctl" --version
+"$root/tests/package/may-execute.py" /etc/apparmor.d/usr.sbin.libvirtd "$work/tree" /etc/libvirt/hooks/qemu.d/50-vmft
 
 lintian --fail-on error --tag-display-limit 0 ./*.changes > "$work/lintian" || { cat "$work/lintian"; exit 1; }
 sed 's/^/# /' "$work/lintian"

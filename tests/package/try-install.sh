@@ -55,6 +55,7 @@ DEBIAN_FRONTEND=noninteractive inside dpkg -i /vmft.deb > install.log 2>&1 || fa
 inside id -nG vmft | grep -qw systemd-journal || fail "user vmft and its groups: $(inside id vmft)"
 [ "$(inside stat -c '%a %U' /var/lib/vmft)" = "700 vmft" ] || fail "state: $(inside stat -c '%a %U' /var/lib/vmft)"
 [ -x "$(inside readlink -f /etc/libvirt/hooks/qemu.d/50-vmft | sed "s,^,$work/root,")" ] || fail "the hook leads nowhere"
+inside /etc/libvirt/hooks/qemu.d/50-vmft guest migrate begin - < /dev/null || fail "without vmftd the hook refuses"
 
 unit=root/lib/systemd/system/vmftd.service
 setting () { sed -n "s/^$1=//p" "$unit"; }
