@@ -16,9 +16,9 @@ static const VmftConfKey keys[] = {
   { "Daemon", "hostname", VMFT_CONF_STRING, "", NULL,
     "this host's name in its log lines; empty for the machine's own, * to accept any" },
   { "Daemon", "retention", VMFT_CONF_DURATION, "90d", "3600..",
-    "how long alarms, plans and migrations are kept" },
+    "how long alarms, cleared incidents, plans and migrations are kept" },
   { "Daemon", "max-records", VMFT_CONF_INTEGER, "100000", "100..10000000",
-    "how many alarms, plans and migrations are kept, of each" },
+    "how many alarms, cleared incidents, plans and migrations are kept, of each" },
 
   { "Source *", "type", VMFT_CONF_CHOICE, NULL, "file|journal|kmsg|syslog|pressure|qemu",
     "what this is: log files, systemd's journal, the kernel's own log, a receiver for rsyslog, stalls (PSI), "

@@ -32,16 +32,23 @@ typedef enum
 } Op;
 
 static const char *const op_sql[N_OPS] = {
-  [OP_PUT] = "INSERT INTO %s (key, time_us, record) VALUES (?1, ?2, ?3) "
+  [OP_PUT] = "INSERT INTO %1$s (key, time_us, record) VALUES (?1, ?2, ?3) "
              "ON CONFLICT (key) DO UPDATE SET time_us = ?2, record = ?3",
-  [OP_REMOVE] = "DELETE FROM %s WHERE key = ?1",
-  [OP_GET] = "SELECT record FROM %s WHERE key = ?1",
-  [OP_LAST] = "SELECT max(key) FROM %s",
+  [OP_REMOVE] = "DELETE FROM %1$s WHERE key = ?1",
+  [OP_GET] = "SELECT record FROM %1$s WHERE key = ?1",
+  [OP_LAST] = "SELECT max(key) FROM %1$s",
   [OP_COUNT_LIMIT] = "DELETE FROM %1$s WHERE key IN "
-                     "(SELECT key FROM %1$s ORDER BY time_us DESC, key DESC LIMIT -1 OFFSET ?1)",
+                     "(SELECT key FROM %1$s ORDER BY time_us DESC, key DESC LIMIT -1 OFFSET ?1) AND %2$s",
   /* the largest key stays, so that a number is never given twice */
-  [OP_OLDEST] = "DELETE FROM %1$s WHERE time_us < ?1 AND key < (SELECT max(key) FROM %1$s)",
+  [OP_OLDEST] = "DELETE FROM %1$s WHERE time_us < ?1 AND key < (SELECT max(key) FROM %1$s) AND %2$s",
 };
+
+/* An incident that is open is no history yet, however long its fault has been silent. */
+static const char *
+may_be_trimmed (const char *table)
+{
+  return strcmp (table, VMFT_STORE_INCIDENTS) == 0 ? "json_extract (record, '$.state') = 'cleared'" : "1";
+}
 
 struct _VmftSqliteStore
 {
@@ -317,7 +324,7 @@ get_statement (VmftSqliteStore *self, const char *table, Op op, GError **error)
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
-  sql = g_strdup_printf (op_sql[op], table_names[index]);
+  sql = g_strdup_printf (op_sql[op], table_names[index], may_be_trimmed (table));
 #pragma GCC diagnostic pop
   code =
       sqlite3_prepare_v3 (self->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &self->statements[index][op], NULL);

@@ -41,7 +41,8 @@ const char *vmft_sqlite_store_get_set_aside (VmftSqliteStore *self);
  * @oldest_us: remove what is older; %VMFT_TIME_UNKNOWN for no limit
  * @error: %VMFT_ERROR_FAILED, %VMFT_ERROR_CORRUPT
  *
- * Retention, to be called now and then outside a transaction.
+ * Retention, to be called now and then outside a transaction. An incident that is not cleared stays in any case: it is
+ * not written again before something happens to it, and a restart is to find it.
  */
 gboolean vmft_sqlite_store_trim (VmftSqliteStore *self,
                                  const char *table,

@@ -302,6 +302,41 @@ test_retention (Fixture *f, gconstpointer data)
   g_assert_cmpuint (vmft_store_last_id (store, VMFT_STORE_ALARMS), ==, 8);
 }
 
+static void
+put_incident (VmftStore *store, guint64 id, VmftTime time_us, const char *state)
+{
+  g_autoptr (GError) error = NULL;
+  GVariantDict dict;
+
+  g_variant_dict_init (&dict, NULL);
+  g_variant_dict_insert (&dict, "state", "s", state);
+  g_variant_dict_insert (&dict, "number", "x", (gint64) id);
+  g_assert_true (
+      vmft_store_put_id (store, VMFT_STORE_INCIDENTS, id, time_us, g_variant_dict_end (&dict), &error));
+  g_assert_no_error (error);
+}
+
+/* A degraded array that said so months ago is degraded all the same. */
+static void
+test_open_incidents_stay (Fixture *f, gconstpointer data)
+{
+  static const char *const states[] = {
+    "cleared", "confirmed", "suspected", "cleared", "cleared", "cleared"
+  };
+  g_autoptr (GError) error = NULL;
+  g_autoptr (VmftStore) store = open_store (f);
+  VmftSqliteStore *sqlite = VMFT_SQLITE_STORE (store);
+
+  for (guint i = 0; i < G_N_ELEMENTS (states); i++)
+    put_incident (store, i + 1, (VmftTime) i * 10, states[i]);
+  g_assert_true (vmft_sqlite_store_trim (sqlite, VMFT_STORE_INCIDENTS, 0, 35, &error));
+  g_assert_no_error (error);
+  assert_list (store, VMFT_STORE_INCIDENTS, "2 3 5 6 ");
+  g_assert_true (vmft_sqlite_store_trim (sqlite, VMFT_STORE_INCIDENTS, 1, VMFT_TIME_UNKNOWN, &error));
+  g_assert_no_error (error);
+  assert_list (store, VMFT_STORE_INCIDENTS, "2 3 6 ");
+}
+
 static goffset
 size_of (const char *path)
 {
@@ -359,6 +394,7 @@ main (int argc, char **argv)
   ADD ("unusable-directory", test_unusable_directory);
   ADD ("full-disk", test_full_disk);
   ADD ("retention", test_retention);
+  ADD ("open-incidents-stay", test_open_incidents_stay);
   ADD ("checkpoint", test_checkpoint);
   ADD ("second-writer", test_second_writer_waits);
   return g_test_run ();
