@@ -59,7 +59,8 @@ struct _VmftSqliteStore
   sqlite3 *db;
   sqlite3_stmt *statements[G_N_ELEMENTS (table_names)][N_OPS]; /* prepared when first used */
   gboolean in_transaction;
-  gboolean spoiled; /* SQLite rolled the open transaction back by itself */
+  gboolean spoiled;                             /* SQLite rolled the open transaction back by itself */
+  guint unreadable[G_N_ELEMENTS (table_names)]; /* records warned of */
   gboolean checkpointing;
 };
 
@@ -305,20 +306,25 @@ vmft_sqlite_store_checkpoint (VmftSqliteStore *self)
 
 /* --- statements --- */
 
+static gboolean
+find_table (const char *table, guint *index, GError **error)
+{
+  for (*index = 0; *index < G_N_ELEMENTS (table_names); ++*index)
+    if (strcmp (table_names[*index], table) == 0)
+      return TRUE;
+  g_set_error (error, VMFT_ERROR, VMFT_ERROR_INVALID, "the store has no table \"%s\"", table);
+  return FALSE;
+}
+
 static sqlite3_stmt *
 get_statement (VmftSqliteStore *self, const char *table, Op op, GError **error)
 {
   g_autofree char *sql = NULL;
-  guint index = 0;
+  guint index;
   int code;
 
-  while (index < G_N_ELEMENTS (table_names) && strcmp (table_names[index], table) != 0)
-    index++;
-  if (index == G_N_ELEMENTS (table_names))
-    {
-      g_set_error (error, VMFT_ERROR, VMFT_ERROR_INVALID, "the store has no table \"%s\"", table);
-      return NULL;
-    }
+  if (!find_table (table, &index, error))
+    return NULL;
   if (self->statements[index][op] != NULL)
     return self->statements[index][op];
 
@@ -435,12 +441,13 @@ static GVariant *
 parse_record (VmftSqliteStore *self, const char *table, const char *key, const char *json, GError **error)
 {
   g_autoptr (GError) local = NULL;
-  GVariant *record = vmft_json_to_variant (json ? json : "", &local);
+  g_autoptr (GVariant) record = vmft_json_to_variant (json ? json : "", &local);
 
-  if (record == NULL)
-    g_set_error (error, VMFT_ERROR, VMFT_ERROR_CORRUPT, "%s: record %s of %s: %s", self->path, key, table,
-                 local->message);
-  return record;
+  if (record != NULL && g_variant_is_of_type (record, G_VARIANT_TYPE_VARDICT))
+    return g_steal_pointer (&record);
+  g_set_error (error, VMFT_ERROR, VMFT_ERROR_CORRUPT, "%s: record %s of %s: %s", self->path, key, table,
+               local ? local->message : "not a JSON object");
+  return NULL;
 }
 
 static GVariant *
@@ -464,6 +471,70 @@ vmft_sqlite_store_get (VmftStore *store, const char *table, const char *key, GEr
   return record;
 }
 
+/* What a walk could not read. */
+typedef struct
+{
+  guint n;
+  GError *first;
+} Unreadable;
+
+static void
+note_unreadable (Unreadable *unreadable, GError *error)
+{
+  unreadable->n++;
+  if (unreadable->first == NULL)
+    unreadable->first = error;
+  else
+    g_error_free (error);
+}
+
+/* Once a table, and again only when there are more: some tables are walked every minute. */
+static void
+report_unreadable (VmftSqliteStore *self, guint table, Unreadable *unreadable)
+{
+  if (unreadable->n > self->unreadable[table])
+    {
+      self->unreadable[table] = unreadable->n;
+      g_warning ("table %s: %u unreadable record%s left out (%s)", table_names[table], unreadable->n,
+                 unreadable->n == 1 ? "" : "s", unreadable->first->message);
+    }
+  g_clear_error (&unreadable->first);
+}
+
+/* @limit is not SQL's: a record that cannot be read must not take the place of one that can. */
+static gboolean
+walk (VmftSqliteStore *self,
+      sqlite3_stmt *statement,
+      guint table,
+      guint limit,
+      VmftStoreFunc func,
+      gpointer user_data,
+      GError **error)
+{
+  Unreadable unreadable = { 0 };
+  gboolean go_on = TRUE;
+  int code = SQLITE_DONE;
+  guint n = 0;
+
+  while (go_on && (limit == 0 || n < limit) && (code = sqlite3_step (statement)) == SQLITE_ROW)
+    {
+      g_autofree char *key = g_strdup ((const char *) sqlite3_column_text (statement, 0));
+      const char *json = (const char *) sqlite3_column_text (statement, 2);
+      GError *local = NULL;
+      g_autoptr (GVariant) record = parse_record (self, table_names[table], key, json, &local);
+
+      if (record == NULL)
+        {
+          note_unreadable (&unreadable, local);
+          continue;
+        }
+      n++;
+      go_on = func (key, sqlite3_column_int64 (statement, 1), record, user_data);
+    }
+  report_unreadable (self, table, &unreadable);
+  return code == SQLITE_DONE || code == SQLITE_ROW || fail (self, code, "cannot read a table", error);
+}
+
 /* Not a cached statement: a callback may well walk another table, or this one, meanwhile. */
 static gboolean
 vmft_sqlite_store_foreach (VmftStore *store,
@@ -478,27 +549,16 @@ vmft_sqlite_store_foreach (VmftStore *store,
   const char *order_sql = order == VMFT_STORE_BY_KEY ? "key" : "time_us DESC, key DESC";
   g_autoptr (sqlite3_stmt) statement = NULL;
   g_autofree char *sql = NULL;
+  guint index;
   int code;
 
-  if (get_statement (self, table, OP_GET, error) == NULL) /* refuses a table that is not ours */
+  if (!find_table (table, &index, error))
     return FALSE;
-  sql = g_strdup_printf ("SELECT key, time_us, record FROM %s ORDER BY %s LIMIT ?1", table, order_sql);
+  sql = g_strdup_printf ("SELECT key, time_us, record FROM %s ORDER BY %s", table_names[index], order_sql);
   code = sqlite3_prepare_v2 (self->db, sql, -1, &statement, NULL);
   if (code != SQLITE_OK)
     return fail (self, code, sql, error);
-  sqlite3_bind_int64 (statement, 1, limit > 0 ? (gint64) limit : -1);
-  while ((code = sqlite3_step (statement)) == SQLITE_ROW)
-    {
-      g_autofree char *key = g_strdup ((const char *) sqlite3_column_text (statement, 0));
-      const char *json = (const char *) sqlite3_column_text (statement, 2);
-      g_autoptr (GVariant) record = parse_record (self, table, key, json, error);
-
-      if (record == NULL)
-        return FALSE;
-      if (!func (key, sqlite3_column_int64 (statement, 1), record, user_data))
-        return TRUE;
-    }
-  return code == SQLITE_DONE || fail (self, code, "cannot read a table", error);
+  return walk (self, statement, index, limit, func, user_data, error);
 }
 
 static guint64

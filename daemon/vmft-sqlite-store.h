@@ -23,7 +23,8 @@ G_DECLARE_FINAL_TYPE (VmftSqliteStore, vmft_sqlite_store, VMFT, SQLITE_STORE, GO
  * @error: %VMFT_ERROR_FAILED when the file cannot be opened or written, or is of a newer schema
  *
  * A database that SQLite finds corrupt is renamed to `PATH.corrupt-<UTC time>` with its journal, and an empty
- * one takes its place: see vmft_sqlite_store_get_set_aside().
+ * one takes its place: see vmft_sqlite_store_get_set_aside(). Where only the text of a record is damaged,
+ * vmft_store_foreach() leaves it out with a warning, and vmft_store_get() says %VMFT_ERROR_CORRUPT.
  *
  * Returns: (transfer full): the open store.
  */

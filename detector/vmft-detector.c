@@ -172,7 +172,9 @@ load_learning (VmftDetector *self, GError **error)
   g_autoptr (GError) local = NULL;
   g_autoptr (GVariant) record = vmft_store_get (self->store, VMFT_STORE_DETECTOR, LEARNING_KEY, &local);
 
-  if (local)
+  if (g_error_matches (local, VMFT_ERROR, VMFT_ERROR_CORRUPT))
+    g_warning ("%s: learning begins anew", local->message);
+  else if (local)
     {
       g_propagate_error (error, g_steal_pointer (&local));
       return FALSE;

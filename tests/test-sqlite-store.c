@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "daemon/vmft-sqlite-store.h"
 
+#include "vmft-detector.h"
+
 #include <errno.h>
 #include <glib/gstdio.h>
 #include <signal.h>
@@ -14,6 +16,27 @@ typedef struct
   char *path;
   VmftClock *clock;
 } Fixture;
+
+/* Every warning so far: they are part of what an operator is promised. */
+static GString *
+warnings (void)
+{
+  static GString *said = NULL;
+
+  if (said == NULL)
+    said = g_string_new (NULL);
+  return said;
+}
+
+static GLogWriterOutput
+on_log (GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpointer user_data)
+{
+  if (level & G_LOG_LEVEL_WARNING)
+    for (gsize i = 0; i < n_fields; i++)
+      if (strcmp (fields[i].key, "MESSAGE") == 0)
+        g_string_append_printf (warnings (), "%s\n", (const char *) fields[i].value);
+  return g_log_writer_default (level, fields, n_fields, user_data);
+}
 
 static void
 set_up (Fixture *f, gconstpointer data)
@@ -219,6 +242,99 @@ test_corrupt_file (Fixture *f, gconstpointer data)
   assert_starts_anew (f);
 }
 
+/* Changes the database behind the store's back. */
+static void
+damage (Fixture *f, const char *sql)
+{
+  sqlite3 *db = NULL;
+
+  g_assert_cmpint (sqlite3_open (f->path, &db), ==, SQLITE_OK);
+  g_assert_cmpint (sqlite3_exec (db, sql, NULL, NULL, NULL), ==, SQLITE_OK);
+  g_assert_cmpint (sqlite3_changes (db), >, 0);
+  sqlite3_close (db);
+}
+
+static void
+test_unreadable_records (Fixture *f, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (VmftStore) store = open_store (f);
+  g_autofree char *newest = NULL;
+
+  for (guint64 id = 1; id <= 5; id++)
+    put (store, VMFT_STORE_ALARMS, id, (VmftTime) id);
+  damage (f, "UPDATE alarms SET record = '{' WHERE key LIKE '%5'");
+  damage (f, "UPDATE alarms SET record = '[1]' WHERE key LIKE '%2'");
+  g_string_truncate (warnings (), 0);
+  assert_list (store, VMFT_STORE_ALARMS, "1 3 4 ");
+  g_assert_true (g_str_has_prefix (warnings ()->str, "table alarms: 2 unreadable records left out ("));
+
+  /* said once; and an unreadable record takes no other's place */
+  g_string_truncate (warnings (), 0);
+  newest = list (store, VMFT_STORE_ALARMS, VMFT_STORE_NEWEST_FIRST, 2);
+  g_assert_cmpstr (newest, ==, "4 3 ");
+  g_assert_cmpstr (warnings ()->str, ==, "");
+
+  g_assert_cmpuint (vmft_store_last_id (store, VMFT_STORE_ALARMS), ==, 5);
+  g_assert_null (vmft_store_get_id (store, VMFT_STORE_ALARMS, 2, &error));
+  g_assert_error (error, VMFT_ERROR, VMFT_ERROR_CORRUPT);
+  g_clear_error (&error);
+  put (store, VMFT_STORE_ALARMS, 2, 2);
+  assert_list (store, VMFT_STORE_ALARMS, "1 2 3 4 ");
+}
+
+static VmftDetector *
+start_detector (Fixture *f, VmftStore *store)
+{
+  VmftDetectorConfig config = VMFT_DETECTOR_CONFIG_DEFAULT;
+  g_autoptr (GError) error = NULL;
+  VmftDetector *detector = vmft_detector_new (f->clock, store, &config, &error);
+
+  g_assert_no_error (error);
+  return detector;
+}
+
+/* Whichever table the damage is in, the detector starts and works. */
+static void
+test_detector_starts (Fixture *f, gconstpointer data)
+{
+  static const char *const damages[] = {
+    "UPDATE templates SET record = '{' WHERE key = 'cluster/2'",
+    "UPDATE templates SET record = '{'",
+    "INSERT INTO normal VALUES ('x', 1, '{')",
+    "UPDATE detector SET record = '{'",
+    "UPDATE incidents SET record = '{'",
+  };
+  static const char *const lines[] = { "ata1.00: failed command: READ FPDMA QUEUED",
+                                       "EXT4-fs error (device sda1): ext4_find_entry:1455: inode #2: comm ls",
+                                       "usb 1-1: new high-speed USB device number 4" };
+  g_autoptr (VmftStore) store = open_store (f);
+  g_autoptr (VmftDetector) detector = start_detector (f, store);
+  g_autoptr (GError) error = NULL;
+
+  for (guint round = 0; round <= G_N_ELEMENTS (damages); round++)
+    {
+      g_assert_true (vmft_store_begin (store, &error));
+      for (guint i = 0; i < G_N_ELEMENTS (lines); i++)
+        {
+          VmftVerdict verdict;
+          VmftLine line;
+
+          vmft_line_split (&line, VMFT_LINE_BARE, lines[i], strlen (lines[i]), vmft_clock_real_us (f->clock));
+          line.kernel = TRUE;
+          line.trust = VMFT_TRUST_KERNEL;
+          vmft_detector_feed (detector, &line, "kmsg", &verdict);
+        }
+      g_assert_true (vmft_detector_flush (detector, &error));
+      g_assert_true (vmft_store_commit (store, &error));
+      vmft_detector_mark_saved (detector);
+      g_clear_object (&detector);
+      if (round < G_N_ELEMENTS (damages))
+        damage (f, damages[round]);
+      detector = start_detector (f, store);
+    }
+}
+
 static void
 test_newer_schema (Fixture *f, gconstpointer data)
 {
@@ -386,10 +502,13 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_log_set_always_fatal (G_LOG_LEVEL_CRITICAL | G_LOG_FATAL_MASK); /* setting a database aside warns */
+  g_log_set_writer_func (on_log, NULL, NULL);
   ADD ("survives-reopening", test_survives_reopening);
   ADD ("transactions", test_transactions);
   ADD ("killed-in-transaction", test_killed_in_transaction);
   ADD ("corrupt-file", test_corrupt_file);
+  ADD ("unreadable-records", test_unreadable_records);
+  ADD ("detector-starts", test_detector_starts);
   ADD ("newer-schema", test_newer_schema);
   ADD ("unusable-directory", test_unusable_directory);
   ADD ("full-disk", test_full_disk);
