@@ -69,6 +69,14 @@ vmft_store_remove (VmftStore *self, const char *table, const char *key, GError *
   return VMFT_STORE_GET_IFACE (self)->remove (self, table, key, error);
 }
 
+gboolean
+vmft_store_remove_id (VmftStore *self, const char *table, guint64 id, GError **error)
+{
+  char key[ID_KEY_SIZE];
+
+  return vmft_store_remove (self, table, id_key (key, id), error);
+}
+
 GVariant *
 vmft_store_get (VmftStore *self, const char *table, const char *key, GError **error)
 {

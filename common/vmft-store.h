@@ -115,6 +115,10 @@ gboolean vmft_store_put_id (VmftStore *self,
 gboolean vmft_store_remove (VmftStore *self, const char *table, const char *key, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
 
+/** vmft_store_remove_id: vmft_store_remove() of a record that vmft_store_put_id() put. */
+gboolean vmft_store_remove_id (VmftStore *self, const char *table, guint64 id, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
+
 /** vmft_store_get: Returns: (transfer full) (nullable): the record; NULL without @error when there is none. */
 GVariant *vmft_store_get (VmftStore *self, const char *table, const char *key, GError **error);
 

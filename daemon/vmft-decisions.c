@@ -128,7 +128,15 @@ is_to_be_executed (VmftDecisions *self, const VmftPlan *plan)
   return self->operation == VMFT_OPERATION_ACT && self->executor != NULL && vmft_plan_is_actionable (plan);
 }
 
-/* What has not begun is stopped where it is needed no more: all of it when the pressure has gone. */
+/* Whoever says "stop" while VMs leave means those that have not begun, too. */
+static gboolean
+is_stopped (const VmftPlan *plan)
+{
+  return plan->guard != NULL && strcmp (plan->guard, VMFT_GUARD_ONCE_A_DAY) != 0 &&
+         strcmp (plan->guard, VMFT_GUARD_FAILURES) != 0;
+}
+
+/* What has not begun is stopped where it is needed no more, or not wanted: all of it when the pressure has gone. */
 static void
 stop_what_need_not (VmftDecisions *self, const VmftPlan *plan)
 {
@@ -136,6 +144,8 @@ stop_what_need_not (VmftDecisions *self, const VmftPlan *plan)
 
   if (g_strcmp0 (plan->guard, VMFT_GUARD_RELIEVED) == 0)
     vmft_executor_call_off (self->executor, plan->incident_id, strcmp (choice, "abort") == 0, plan->reason);
+  else if (is_stopped (plan))
+    vmft_executor_call_off (self->executor, plan->incident_id, FALSE, plan->reason);
   else
     vmft_executor_spare (self->executor, plan);
 }

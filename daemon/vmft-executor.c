@@ -142,6 +142,21 @@ tell (VmftExecutor *self, const VmftEvacuationStep *step)
   self->events.migration (record, self->user_data);
 }
 
+static const VmftDestination *
+find_destination (VmftExecutor *self, const char *name)
+{
+  const GPtrArray *destinations = vmft_destinations_list (self->parts.destinations);
+
+  for (guint i = 0; i < destinations->len; i++)
+    {
+      const VmftDestination *destination = g_ptr_array_index (destinations, i);
+
+      if (g_strcmp0 (destination->name, name) == 0)
+        return destination;
+    }
+  return NULL;
+}
+
 static const VmftEvacuationStep *
 find_step (VmftExecutor *self, guint64 id)
 {
@@ -244,6 +259,28 @@ begin_job (VmftExecutor *self, const VmftEvacuationStep *step)
     remember_forecast (self, step->id, job->forecast_id);
 }
 
+/* What was kept for a job at its destination: the room there. */
+static void
+forget_job (VmftExecutor *self, const VmftEvacuationStep *step)
+{
+  const Job *job = g_hash_table_lookup (self->jobs, &step->id);
+
+  if (job != NULL && job->reserved_bytes > 0.0)
+    vmft_destinations_reserve (self->parts.destinations, job->destination, -job->reserved_bytes);
+  g_hash_table_remove (self->jobs, &step->id);
+}
+
+/* Turned away: the next attempt goes elsewhere, and says nothing about the forecast for here. */
+static void
+take_back_job (VmftExecutor *self, const VmftEvacuationStep *step)
+{
+  guint64 forecast_id = recall_forecast (self, step->id);
+
+  if (forecast_id != 0)
+    vmft_estimator_drop_job (self->parts.estimator, forecast_id);
+  forget_job (self, step);
+}
+
 static void
 teach_estimator (VmftExecutor *self, const VmftEvacuationStep *step)
 {
@@ -261,30 +298,28 @@ teach_estimator (VmftExecutor *self, const VmftEvacuationStep *step)
     .verdict = switched ? "switched" : vmft_step_state_to_string (step->state),
   };
 
-  if (forecast_id == 0 || !step->has_outcome)
+  if (forecast_id == 0)
     return;
-  if (!vmft_estimator_end_job (self->parts.estimator, vmft_clock_real_us (self->parts.clock), forecast_id,
-                               &outcome, &error))
+  if (!step->has_outcome || step->total_s <= 0.0)
+    vmft_estimator_drop_job (self->parts.estimator, forecast_id);
+  else if (!vmft_estimator_end_job (self->parts.estimator, vmft_clock_real_us (self->parts.clock),
+                                    forecast_id, &outcome, &error))
     g_message ("nothing is learnt from the migration of %s: %s", step->name, error->message);
 }
 
 static void
 end_job (VmftExecutor *self, const VmftEvacuationStep *step)
 {
-  const Job *job = g_hash_table_lookup (self->jobs, &step->id);
-
   teach_estimator (self, step);
   vmft_planner_set_migrating (self->planner, step->uuid, -1.0);
   if (step->state == VMFT_STEP_COMPLETED)
     vmft_planner_set_left (self->planner, step->uuid);
-  if (job != NULL && job->reserved_bytes > 0.0)
-    vmft_destinations_reserve (self->parts.destinations, job->destination, -job->reserved_bytes);
   self->n_completed += step->state == VMFT_STEP_COMPLETED;
   /* who is turned away at the door has not failed to move */
   if (step->state != VMFT_STEP_ABORTED && !vmft_evacuation_step_was_refused (step))
     vmft_guards_note_move (self->parts.guards, step->incident_id, step->uuid,
                            vmft_clock_real_us (self->parts.clock), step->state == VMFT_STEP_COMPLETED);
-  g_hash_table_remove (self->jobs, &step->id);
+  forget_job (self, step);
 }
 
 /* --- while jobs run --- */
@@ -334,6 +369,8 @@ on_step_changed (VmftEvacuation *evacuation, const VmftEvacuationStep *step, gpo
       begin_job (self, step);
       note_first_call (self, step);
     }
+  else if (step->state == VMFT_STEP_WAITING && g_hash_table_contains (self->jobs, &step->id))
+    take_back_job (self, step);
   if (vmft_step_state_is_over (step->state))
     end_job (self, step);
   else /* what waits may be planned anew */
@@ -460,16 +497,32 @@ on_finished (VmftEvacuation *evacuation, gpointer user_data)
 
 /* --- beginning --- */
 
-/* Never one that is suspect, silent or barred: of those that can take it, the one with most room, by weight. */
+/* A destination may have become suspect since the plan was made. */
+static char *
+is_barred (const VmftEvacuationStep *step, gpointer user_data)
+{
+  VmftExecutor *self = user_data;
+  const VmftDestination *destination = find_destination (self, step->destination);
+
+  return destination != NULL && destination->suspect
+             ? g_strdup_printf ("%s is suspect itself", destination->name)
+             : NULL;
+}
+
+/* Never one that is suspect, silent, barred or on the failing storage: of those that can take it, the one with most room, by weight. */
 static char *
 choose_next (const VmftEvacuationStep *step, gpointer user_data)
 {
   VmftExecutor *self = user_data;
   const GPtrArray *destinations = vmft_destinations_list (self->parts.destinations);
   g_autoptr (VmftVm) vm = vmft_hypervisor_lookup (self->parts.hypervisor, step->uuid);
+  const VmftIncident *incident = g_hash_table_lookup (self->incidents, &step->incident_id);
+  VmftHostFacts facts = { 0 };
   const VmftDestination *best = NULL;
   double best_bytes = -1.0;
 
+  if (incident != NULL)
+    vmft_facts_get (self->parts.facts, &incident->locus, &facts);
   for (guint i = 0; vm != NULL && i < destinations->len; i++)
     {
       const VmftDestination *destination = g_ptr_array_index (destinations, i);
@@ -479,6 +532,7 @@ choose_next (const VmftEvacuationStep *step, gpointer user_data)
 
       if (g_ptr_array_find_with_equal_func (step->tried, destination->name, g_str_equal, NULL) ||
           left_bytes < 0.0 || !vmft_policy_movable (vm, destination, NULL) ||
+          vmft_policy_shares_failing_storage (vm, destination, incident, &facts) ||
           (vmft_vm_modes_to (vm, destination->name) & vmft_mode_bit (step->mode)) == 0)
         continue;
       if (left_bytes * destination->weight > best_bytes)
@@ -510,6 +564,7 @@ new_evacuation (VmftExecutor *self)
           destination->limit_in);
     }
   vmft_evacuation_set_next_target (self->evacuation, choose_next, self);
+  vmft_evacuation_set_barred (self->evacuation, is_barred, self);
   g_signal_connect (self->evacuation, "step-changed", G_CALLBACK (on_step_changed), self);
   g_signal_connect (self->evacuation, "progress", G_CALLBACK (on_progress), self);
   g_signal_connect (self->evacuation, "finished", G_CALLBACK (on_finished), self);
@@ -581,30 +636,17 @@ vmft_executor_count_completed (VmftExecutor *self)
   return self->n_completed;
 }
 
-static gboolean
-can_take (VmftExecutor *self, const char *name)
-{
-  const GPtrArray *destinations = vmft_destinations_list (self->parts.destinations);
-
-  for (guint i = 0; i < destinations->len; i++)
-    {
-      const VmftDestination *destination = g_ptr_array_index (destinations, i);
-
-      if (g_strcmp0 (destination->name, name) == 0)
-        return destination->reachable && !destination->suspect;
-    }
-  return FALSE;
-}
-
 /* Whether what waits no longer is the way to go. Who turned out to be refused everywhere and waits to be saved, goes. */
 static gboolean
 is_outdated (VmftExecutor *self, const VmftEvacuationStep *waiting, const VmftPlanStep *planned)
 {
   gboolean is_save = waiting->action == VMFT_ACTION_SAVE;
+  const VmftDestination *destination = find_destination (self, waiting->destination);
 
   if (planned->save || is_save)
     return planned->save != is_save && waiting->attempts == 0;
-  return planned->mode > waiting->mode || !can_take (self, waiting->destination);
+  return planned->mode > waiting->mode || destination == NULL || !destination->reachable ||
+         destination->suspect;
 }
 
 gboolean

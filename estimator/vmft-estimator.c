@@ -396,6 +396,16 @@ vmft_estimator_end_job (VmftEstimator *self,
 }
 
 void
+vmft_estimator_drop_job (VmftEstimator *self, guint64 id)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (g_hash_table_remove (self->open, &id) &&
+      !vmft_store_remove_id (self->store, VMFT_STORE_FORECASTS, id, &error))
+    g_warning ("forecast %" G_GUINT64_FORMAT " stays: %s", id, error->message);
+}
+
+void
 vmft_estimator_accuracy (VmftEstimator *self, VmftAccuracy rows[VMFT_N_MODES])
 {
   for (guint i = 0; i < VMFT_N_MODES; i++)

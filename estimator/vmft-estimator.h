@@ -111,6 +111,9 @@ gboolean vmft_estimator_end_job (VmftEstimator *self,
                                  const VmftJobOutcome *outcome,
                                  GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/** vmft_estimator_drop_job: a forecast whose job came to nothing that could be learnt from: it is taken back. */
+void vmft_estimator_drop_job (VmftEstimator *self, guint64 id);
+
 /**
  * VmftAccuracy: forecasts against outcomes for one mode over all destinations.
  * @n: completed jobs

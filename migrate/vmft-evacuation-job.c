@@ -223,6 +223,7 @@ vmft_evacuation_begin_job (VmftEvacuation *self, VmftEvacuationStep *step)
   const VmftTarget *target = vmft_evacuation_find_target (self, step->destination);
   g_autoptr (VmftVm) vm = lookup_vm (self, step->uuid);
   g_autoptr (VmftMigrationSpec) spec = NULL;
+  g_autofree char *why = NULL;
 
   if (vm == NULL || !vm->running)
     {
@@ -237,6 +238,12 @@ vmft_evacuation_begin_job (VmftEvacuation *self, VmftEvacuationStep *step)
   if (target == NULL)
     {
       vmft_evacuation_enter (self, step, VMFT_STEP_FAILED, "no such destination");
+      return;
+    }
+  why = self->barred != NULL ? self->barred (step, self->barred_data) : NULL;
+  if (why != NULL)
+    {
+      refused (self, step, why);
       return;
     }
   g_free (step->destination_uri);

@@ -20,6 +20,8 @@ struct _VmftEvacuation
   GPtrArray *steps;   /* of VmftEvacuationStep, in order */
   VmftNextTarget next_target;
   gpointer next_target_data;
+  VmftIsBarred barred;
+  gpointer barred_data;
   GCancellable *cancellable;
   GHashTable *aborting; /* ids of steps whose job is to end; "why" as value */
   guint64 last_id;

@@ -484,6 +484,13 @@ vmft_evacuation_add_target (VmftEvacuation *self,
 }
 
 void
+vmft_evacuation_set_barred (VmftEvacuation *self, VmftIsBarred func, gpointer user_data)
+{
+  self->barred = func;
+  self->barred_data = user_data;
+}
+
+void
 vmft_evacuation_set_next_target (VmftEvacuation *self, VmftNextTarget func, gpointer user_data)
 {
   self->next_target = func;

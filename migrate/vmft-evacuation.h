@@ -107,6 +107,16 @@ void vmft_evacuation_add_target (VmftEvacuation *self,
 void vmft_evacuation_set_next_target (VmftEvacuation *self, VmftNextTarget func, gpointer user_data);
 
 /**
+ * VmftIsBarred: asked right before a job begins, which may be long after it was planned.
+ *
+ * Returns: (transfer full) (nullable): why @step must not go where it was to go; it goes on like a refusal
+ */
+typedef char *(*VmftIsBarred) (const VmftEvacuationStep *step, gpointer user_data);
+
+/** vmft_evacuation_set_barred: @func: the last word on a destination. */
+void vmft_evacuation_set_barred (VmftEvacuation *self, VmftIsBarred func, gpointer user_data);
+
+/**
  * vmft_evacuation_start:
  * @plan: its steps are recorded and begun; VMs that still wait for an earlier plan go by this one
  *

@@ -128,6 +128,10 @@ typedef struct
   GPtrArray *obstacles;
 } VmftPlan;
 
+/** VMFT_GUARD_ONCE_A_DAY, VMFT_GUARD_FAILURES: they hold back the next evacuation, not the one that is under way. */
+#define VMFT_GUARD_ONCE_A_DAY "once-a-day"
+#define VMFT_GUARD_FAILURES   "failures"
+
 /** VMFT_GUARD_RELIEVED: the pressure has gone: whoever has not left stays. */
 #define VMFT_GUARD_RELIEVED "relieved"
 

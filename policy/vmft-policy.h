@@ -270,4 +270,16 @@ typedef struct
  */
 gboolean vmft_policy_choose_switch (const VmftSwitchInput *input, char **reason);
 
+/**
+ * vmft_policy_shares_failing_storage:
+ * @incident: (nullable): what fails
+ * @facts: (nullable): of this host
+ *
+ * Returns: whether a disk of @vm lies on the device that fails and @destination uses the same one
+ */
+gboolean vmft_policy_shares_failing_storage (const VmftVm *vm,
+                                             const VmftDestination *destination,
+                                             const VmftIncident *incident,
+                                             const VmftHostFacts *facts);
+
 G_END_DECLS

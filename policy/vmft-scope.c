@@ -177,11 +177,12 @@ vmft_scope_refuse (const VmftPolicyVm *pvm, const VmftPolicyInput *input)
 }
 
 /* Migration does not help where the destination reads the same failing storage. */
-static gboolean
-shares_failing_storage (const VmftVm *vm, const VmftDestination *destination, const VmftPolicyInput *input)
+gboolean
+vmft_policy_shares_failing_storage (const VmftVm *vm,
+                                    const VmftDestination *destination,
+                                    const VmftIncident *incident,
+                                    const VmftHostFacts *facts)
 {
-  const VmftIncident *incident = input->incident;
-
   if (incident == NULL || incident->locus.kind != VMFT_LOCUS_BLOCK || destination->same_storage == NULL)
     return FALSE;
   for (guint i = 0; i < vm->disks->len; i++)
@@ -189,7 +190,7 @@ shares_failing_storage (const VmftVm *vm, const VmftDestination *destination, co
       const VmftVmDisk *disk = vm->disks->pdata[i];
 
       if (disk->device != NULL && names_one_of (destination->same_storage, disk->device) &&
-          locus_covers (incident, input->facts, disk->device))
+          locus_covers (incident, facts, disk->device))
         return TRUE;
     }
   return FALSE;
@@ -232,7 +233,7 @@ vmft_scope_place (GArray *rooms, const VmftPolicyVm *pvm, const VmftPolicyInput 
           g_string_append_printf (refusals, "%s%s", refusals->len ? "; " : "", why);
           continue;
         }
-      if (shares_failing_storage (pvm->vm, destination, input))
+      if (vmft_policy_shares_failing_storage (pvm->vm, destination, input->incident, input->facts))
         {
           g_string_append_printf (refusals, "%s%s uses the same failing storage: moving does not help",
                                   refusals->len ? "; " : "", destination->name);
@@ -318,7 +319,7 @@ guard_incident (const VmftPolicyInput *input, char **reason)
   if (!incident->trusted && input->config.operation == VMFT_OPERATION_ACT)
     return hold ("untrusted", reason, "no trusted source stands behind the incident");
   if (evacuated_for_it_today (incident, input))
-    return hold ("once-a-day", reason,
+    return hold (VMFT_GUARD_ONCE_A_DAY, reason,
                  "this message of no known family made the host evacuate within the last day");
   return NULL;
 }
@@ -341,7 +342,7 @@ vmft_guard (const VmftPolicyInput *input, char **reason)
     }
   if (guard == NULL && state != NULL && state->n_failed_in_row >= MAX (input->config.max_failures, 1) &&
       vmft_time_diff_s (input->now_us, state->last_failed_us) < FAILURES_FADE_S)
-    return hold ("failures", reason, "the last %u moves failed, less than an hour ago",
+    return hold (VMFT_GUARD_FAILURES, reason, "the last %u moves failed, less than an hour ago",
                  state->n_failed_in_row);
   if (guard == NULL)
     guard = guard_destinations (input, reason);

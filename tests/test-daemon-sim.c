@@ -174,6 +174,44 @@ test_inhibited (void)
   g_assert_cmpuint (story_count_on (s, "a"), ==, 0);
 }
 
+/* Whoever says "stop" while VMs leave means those that have not begun. */
+static void
+test_stopped_on_the_way (gboolean by_mode)
+{
+  g_autoptr (Story) s = new_story ("act", VMFT_TRUST_KERNEL, NULL);
+  g_autoptr (GError) error = NULL;
+
+  story_run_up (s);
+  story_say_fault (s, 1.0);
+  story_advance (s, 1.5);
+  g_assert_cmpuint (vmft_fake_world_count_jobs (s->world, "a"), ==, 1);
+  if (by_mode)
+    g_assert_true (vmft_daemon_set_operation (s->daemon, VMFT_OPERATION_OBSERVE, &error));
+  else
+    g_assert_true (vmft_daemon_inhibit (s->daemon, vmft_time_add_s (vmft_clock_real_us (s->clock), 3600.0),
+                                        "wait", &error));
+  story_advance (s, 120.0);
+  g_assert_cmpuint (story_count_on (s, "a"), ==, N_VMS - 1);
+  if (by_mode)
+    g_assert_true (vmft_daemon_set_operation (s->daemon, VMFT_OPERATION_ACT, &error));
+  else
+    g_assert_true (vmft_daemon_inhibit (s->daemon, 0, "", &error));
+  story_advance (s, 120.0);
+  g_assert_cmpuint (story_count_on (s, "a"), ==, 0);
+}
+
+static void
+test_observe_on_the_way (void)
+{
+  test_stopped_on_the_way (TRUE);
+}
+
+static void
+test_inhibited_on_the_way (void)
+{
+  test_stopped_on_the_way (FALSE);
+}
+
 /* Killed at many a moment, the daemon comes back and moves each VM exactly once. */
 static void
 test_killed_and_restarted (void)
@@ -196,6 +234,23 @@ test_killed_and_restarted (void)
     }
 }
 
+static double
+reserved_at (Story *s, const char *name)
+{
+  g_autoptr (GVariant) status = g_variant_ref_sink (vmft_daemon_describe (s->daemon));
+  g_autoptr (GVariant) list = g_variant_lookup_value (status, "destinations", NULL);
+
+  for (gsize i = 0; i < g_variant_n_children (list); i++)
+    {
+      g_autoptr (GVariant) row = g_variant_get_child_value (list, i);
+
+      if (g_strcmp0 (vmft_dict_string (row, "name"), name) == 0)
+        return vmft_dict_double (row, "reserved_bytes", -1.0);
+    }
+  return -1.0;
+}
+
+/* Room is kept where the VM goes, and nowhere else. */
 static void
 test_destination_refuses (void)
 {
@@ -204,8 +259,13 @@ test_destination_refuses (void)
   story_run_up (s);
   vmft_fake_world_refuse (s->world, "b", "not enough memory");
   story_say_fault (s, 1.0);
+  story_advance (s, 2.5);
+  g_assert_cmpuint (vmft_fake_world_count_jobs (s->world, "a"), ==, 1);
+  g_assert_cmpfloat (reserved_at (s, "b"), ==, 0.0);
+  g_assert_cmpfloat (reserved_at (s, "c"), >, 0.0);
   story_advance (s, 200.0);
   g_assert_cmpuint (story_count_on (s, "c"), ==, N_VMS);
+  g_assert_cmpfloat (reserved_at (s, "c"), ==, 0.0);
 }
 
 static guint
@@ -628,6 +688,8 @@ main (int argc, char **argv)
   g_test_add_func ("/daemon-sim/untrusted", test_untrusted);
   g_test_add_func ("/daemon-sim/operation-changes", test_operation_changes);
   g_test_add_func ("/daemon-sim/inhibited", test_inhibited);
+  g_test_add_func ("/daemon-sim/observe-on-the-way", test_observe_on_the_way);
+  g_test_add_func ("/daemon-sim/inhibited-on-the-way", test_inhibited_on_the_way);
   g_test_add_func ("/daemon-sim/killed-and-restarted", test_killed_and_restarted);
   g_test_add_func ("/daemon-sim/destination-refuses", test_destination_refuses);
   g_test_add_func ("/daemon-sim/no-destination-left", test_no_destination_left);

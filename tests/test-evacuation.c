@@ -222,6 +222,30 @@ test_next_destination (Fixture *f, gconstpointer data)
   g_assert_cmpuint (step->attempts, ==, 2);
 }
 
+static char *
+b_is_barred (const VmftEvacuationStep *step, gpointer user_data)
+{
+  const gboolean *barred = user_data;
+
+  return *barred && strcmp (step->destination, "b") == 0 ? g_strdup ("b is suspect itself") : NULL;
+}
+
+/* What was planned for a host that has become suspect meanwhile goes elsewhere, or nowhere. */
+static void
+test_barred_meanwhile (Fixture *f, gconstpointer data)
+{
+  gboolean barred = FALSE;
+
+  vmft_evacuation_set_barred (f->evacuation, b_is_barred, &barred);
+  start (f, VMFT_MODE_PRECOPY);
+  advance (f, 1);
+  barred = TRUE;
+  advance (f, 60);
+  g_assert_cmpstr (vmft_fake_world_where (f->world, f->uuids[0]), ==, "b");
+  g_assert_cmpstr (vmft_fake_world_where (f->world, f->uuids[1]), ==, "c");
+  g_assert_cmpstr (vmft_fake_world_where (f->world, f->uuids[2]), ==, "c");
+}
+
 static void
 test_nobody_takes_it (Fixture *f, gconstpointer data)
 {
@@ -651,6 +675,7 @@ main (int argc, char **argv)
   add ("/evacuation/record", test_record);
   add ("/evacuation/limit", test_limit);
   add ("/evacuation/next-destination", test_next_destination);
+  add ("/evacuation/barred-meanwhile", test_barred_meanwhile);
   add ("/evacuation/nobody-takes-it", test_nobody_takes_it);
   add ("/evacuation/cancel", test_cancel);
   add ("/evacuation/cancel-is-too-late-in-postcopy", test_cancel_is_too_late_in_postcopy);
