@@ -54,10 +54,12 @@ static void
 put_in_force (Service *service, VmftConf *conf, VmftDaemon *daemon)
 {
   gboolean bus = strcmp (vmft_conf_get_string (conf, "Daemon", "bus"), "none") != 0;
+  g_autoptr (VmftAlerts) alerts = NULL;
   g_autoptr (GError) error = NULL;
 
   g_clear_pointer (&service->gate, vmft_gate_free);
-  g_clear_pointer (&service->outside, vmft_outside_free);
+  if (service->outside != NULL)
+    alerts = vmft_outside_free_to_alerts (g_steal_pointer (&service->outside));
   if (!bus)
     g_clear_pointer (&service->dbus, vmft_dbus_free);
   else if (service->dbus != NULL)
@@ -72,6 +74,8 @@ put_in_force (Service *service, VmftConf *conf, VmftDaemon *daemon)
   service->outside = vmft_outside_new (daemon, &error);
   if (service->outside == NULL)
     g_warning ("neither HTTP nor heartbeats nor alerts: %s", error->message);
+  else if (alerts != NULL)
+    vmft_outside_take_over (service->outside, g_steal_pointer (&alerts));
   g_clear_error (&error);
   service->gate = vmft_gate_new (daemon, &error);
   if (service->gate == NULL)

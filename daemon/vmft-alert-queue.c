@@ -16,7 +16,7 @@ struct _VmftAlertQueue
   guint limit;
   guint concurrency;
   GQueue waiting; /* of VmftAlert, oldest first */
-  guint n_running;
+  GQueue running; /* of Attempt */
   guint timer;
   guint64 n_delivered;
   guint64 n_dropped;
@@ -123,7 +123,7 @@ on_delivered (GObject *source, GAsyncResult *result, gpointer user_data)
   g_autoptr (GError) error = NULL;
   gboolean done = g_task_propagate_boolean (G_TASK (result), &error);
 
-  self->n_running--;
+  g_queue_remove (&self->running, attempt);
   if (g_cancellable_is_cancelled (self->cancellable))
     vmft_alert_free (alert);
   else if (!done && error->domain == VMFT_ERROR && error->code == VMFT_ERROR_REFUSED)
@@ -148,7 +148,7 @@ start (VmftAlertQueue *self, VmftAlert *alert)
   attempt->queue = self;
   attempt->alert = alert;
   alert->n_attempts++;
-  self->n_running++;
+  g_queue_push_tail (&self->running, attempt);
   g_ref_count_inc (&self->refs);
   self->channel.deliver (self->channel.data, alert, self->cancellable, on_delivered, attempt);
 }
@@ -173,7 +173,7 @@ queue_pump (VmftAlertQueue *self)
   if (g_cancellable_is_cancelled (self->cancellable))
     return;
   vmft_clear_timer (self->clock, &self->timer);
-  for (GList *l = self->waiting.head, *next; l != NULL && self->n_running < self->concurrency; l = next)
+  for (GList *l = self->waiting.head, *next; l != NULL && self->running.length < self->concurrency; l = next)
     {
       VmftAlert *alert = l->data;
 
@@ -209,23 +209,54 @@ vmft_alert_queue_new (VmftClock *clock,
   self->told_us = vmft_clock_monotonic_us (clock) - TELL_US;
   self->concurrency = concurrency;
   g_queue_init (&self->waiting);
+  g_queue_init (&self->running);
   return self;
+}
+
+static void
+enqueue (VmftAlertQueue *self, VmftAlert *alert)
+{
+  alert->due_us = vmft_clock_monotonic_us (self->clock);
+  if (self->waiting.length >= self->limit)
+    drop (self, g_queue_pop_head (&self->waiting), "the queue is full");
+  g_queue_push_tail (&self->waiting, alert);
 }
 
 void
 vmft_alert_queue_push (VmftAlertQueue *self, VmftAlert *alert)
 {
-  alert->queued_us = alert->due_us = vmft_clock_monotonic_us (self->clock);
-  if (self->waiting.length >= self->limit)
-    drop (self, g_queue_pop_head (&self->waiting), "the queue is full");
-  g_queue_push_tail (&self->waiting, alert);
+  alert->queued_us = vmft_clock_monotonic_us (self->clock);
+  enqueue (self, alert);
+  queue_pump (self);
+}
+
+static void
+queue_close (VmftAlertQueue *self)
+{
+  vmft_clear_timer (self->clock, &self->timer);
+  g_queue_clear_full (&self->waiting, (GDestroyNotify) vmft_alert_free);
+  g_cancellable_cancel (self->cancellable);
+  queue_unref (self);
+}
+
+void
+vmft_alert_queue_take_over (VmftAlertQueue *self, VmftAlertQueue *old)
+{
+  VmftAlert *alert;
+
+  /* the attempts under way are the older ones; they own theirs until their channel has let go */
+  for (GList *l = old->running.head; l != NULL; l = l->next)
+    enqueue (self, vmft_alert_copy (((Attempt *) l->data)->alert));
+  while ((alert = g_queue_pop_head (&old->waiting)) != NULL)
+    enqueue (self, alert);
+  queue_close (old);
   queue_pump (self);
 }
 
 void
 vmft_alert_queue_get_counts (VmftAlertQueue *self, guint *n_waiting, guint64 *n_delivered, guint64 *n_dropped)
 {
-  *n_waiting = self->waiting.length + self->n_running;
+  *n_waiting = self->waiting.length + self->running.length;
   *n_delivered = self->n_delivered;
   *n_dropped = self->n_dropped;
 }
@@ -233,8 +264,9 @@ vmft_alert_queue_get_counts (VmftAlertQueue *self, guint *n_waiting, guint64 *n_
 void
 vmft_alert_queue_free (VmftAlertQueue *self)
 {
-  vmft_clear_timer (self->clock, &self->timer);
-  g_queue_clear_full (&self->waiting, (GDestroyNotify) vmft_alert_free);
-  g_cancellable_cancel (self->cancellable);
-  queue_unref (self);
+  guint n_lost = self->waiting.length + self->running.length;
+
+  if (n_lost > 0)
+    g_message ("alerts: %s: nobody tries again: %u lost", self->name, n_lost);
+  queue_close (self);
 }

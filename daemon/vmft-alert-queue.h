@@ -70,7 +70,15 @@ void vmft_alert_queue_get_counts (VmftAlertQueue *self,
                                   guint64 *n_delivered,
                                   guint64 *n_dropped);
 
-/** vmft_alert_queue_free: cancels what is under way and forgets the rest. */
+/**
+ * vmft_alert_queue_take_over:
+ * @old: (transfer full): another queue, on the same clock
+ *
+ * What waits there, or is under way, is attempted here: at once, and then within the hour that it had.
+ */
+void vmft_alert_queue_take_over (VmftAlertQueue *self, VmftAlertQueue *old);
+
+/** vmft_alert_queue_free: cancels what is under way, forgets the rest, and says how many are lost by it. */
 void vmft_alert_queue_free (VmftAlertQueue *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VmftAlertQueue, vmft_alert_queue_free)
 

@@ -53,10 +53,19 @@ VmftAlerts *vmft_alerts_new (VmftClock *clock,
 /** vmft_alerts_send: @record: (transfer floating): `a{sv}`. */
 void vmft_alerts_send (VmftAlerts *self, const char *event, GVariant *record);
 
+/**
+ * vmft_alerts_take_over:
+ * @old: (transfer full): what sent alerts until now, before a reload
+ *
+ * What it did not get rid of goes on here, by the channel of the same kind, and so do its counts. What has no such
+ * channel any more is lost, counted, and said.
+ */
+void vmft_alerts_take_over (VmftAlerts *self, VmftAlerts *old);
+
 /** vmft_alerts_add_metrics: writes what waits, went out and was lost, by channel. */
 void vmft_alerts_add_metrics (VmftAlerts *self, VmftMetrics *metrics);
 
-/** vmft_alerts_free: what did not go out yet is lost. */
+/** vmft_alerts_free: what did not go out yet is lost, with a line in the log. */
 void vmft_alerts_free (VmftAlerts *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VmftAlerts, vmft_alerts_free)
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "vmft-outside.h"
 
-#include "vmft-alerts.h"
 #include "vmft-heartbeat.h"
 #include "vmft-http-auth.h"
 #include "vmft-http.h"
@@ -400,6 +399,21 @@ guint16
 vmft_outside_get_heartbeat_port (VmftOutside *self)
 {
   return self->heartbeat ? vmft_heartbeat_get_port (self->heartbeat) : 0;
+}
+
+VmftAlerts *
+vmft_outside_free_to_alerts (VmftOutside *self)
+{
+  VmftAlerts *alerts = g_steal_pointer (&self->alerts);
+
+  vmft_outside_free (self);
+  return alerts;
+}
+
+void
+vmft_outside_take_over (VmftOutside *self, VmftAlerts *alerts)
+{
+  vmft_alerts_take_over (self->alerts, alerts);
 }
 
 void

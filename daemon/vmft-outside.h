@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "vmft-alerts.h"
 #include "vmft-daemon.h"
 
 G_BEGIN_DECLS
@@ -37,6 +38,13 @@ guint16 vmft_outside_get_http_port (VmftOutside *self);
 guint16 vmft_outside_get_heartbeat_port (VmftOutside *self);
 
 void vmft_outside_free (VmftOutside *self);
+
+/** vmft_outside_free_to_alerts: frees @self. Returns: (transfer full): its alerts, for whatever comes after it. */
+VmftAlerts *vmft_outside_free_to_alerts (VmftOutside *self);
+
+/** vmft_outside_take_over: @alerts: (transfer full): those before a reload; see vmft_alerts_take_over(). */
+void vmft_outside_take_over (VmftOutside *self, VmftAlerts *alerts);
+
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VmftOutside, vmft_outside_free)
 
 G_END_DECLS

@@ -431,6 +431,68 @@ test_no_command (Fixture *f, gconstpointer script)
   g_assert_true (shows (f, "vmft_alerts_waiting{channel=\"command\"} 1\n"));
 }
 
+/* --- a reload --- */
+
+static void
+reload (Fixture *f, const char *command, const char *webhook)
+{
+  VmftAlerts *old = g_steal_pointer (&f->alerts);
+
+  start (f, command, webhook);
+  vmft_alerts_take_over (f->alerts, old);
+}
+
+static gboolean
+was_sent (Fixture *f, const char *delivery, guint first, guint last)
+{
+  for (guint i = first; i <= last; i++)
+    {
+      g_autofree char *id = header (g_ptr_array_index (f->receiver.requests, i), "X-Vmft-Delivery");
+
+      if (strcmp (id, delivery) == 0)
+        return TRUE;
+    }
+  return FALSE;
+}
+
+/* One alert has failed and waits, one is under way: both go where the new configuration says, without delay. */
+static void
+test_reload (Fixture *f, gconstpointer script)
+{
+  g_autofree char *waiting = NULL, *running = NULL;
+
+  start (f, NULL, f->url);
+  send_one (f, 7);
+  wait_for_requests (f, 1);
+  settle ();
+  send_one (f, 8);
+  wait_for_requests (f, 2);
+  reload (f, NULL, f->url);
+  wait_for (f, "vmft_alerts_delivered_total{channel=\"webhook\"} 2\n");
+  waiting = header (g_ptr_array_index (f->receiver.requests, 0), "X-Vmft-Delivery");
+  running = header (g_ptr_array_index (f->receiver.requests, 1), "X-Vmft-Delivery");
+  g_assert_true (was_sent (f, waiting, 2, 3));
+  g_assert_true (was_sent (f, running, 2, 3));
+  g_assert_true (shows (f, "vmft_alerts_waiting{channel=\"webhook\"} 0\n"));
+  g_assert_true (shows (f, "vmft_alerts_dropped_total{channel=\"webhook\"} 0\n"));
+}
+
+/* What nobody takes any more is counted, and so is what went out before. */
+static void
+test_reload_without_webhook (Fixture *f, gconstpointer script)
+{
+  start (f, NULL, f->url);
+  send_one (f, 7);
+  wait_for (f, DELIVERED);
+  send_one (f, 8);
+  wait_for_requests (f, 2);
+  settle ();
+  reload (f, NULL, NULL);
+  g_assert_true (shows (f, DELIVERED));
+  g_assert_true (shows (f, DROPPED));
+  g_assert_true (shows (f, "vmft_alerts_waiting{channel=\"webhook\"} 0\n"));
+}
+
 /* --- the queue on a channel that does as it is told --- */
 
 typedef struct
@@ -536,6 +598,8 @@ main (int argc, char **argv)
   add ("/alerts/command-fails", NULL, test_command_fails);
   add ("/alerts/command-hangs", NULL, test_command_hangs);
   add ("/alerts/no-command", NULL, test_no_command);
+  add ("/alerts/reload", "503 hang 200 200", test_reload);
+  add ("/alerts/reload-without-webhook", "200 503", test_reload_without_webhook);
   g_test_add_func ("/alerts/bounds", test_bounds);
   g_test_add_func ("/alerts/gives-up", test_gives_up);
   return g_test_run ();

@@ -234,6 +234,69 @@ test_state_directory_stays (Fixture *f, gconstpointer data)
   stop (process, SIGTERM);
 }
 
+static char *
+write_hook (Fixture *f, const char *name, const char *last)
+{
+  g_autofree char *text = g_strdup_printf ("#!/bin/sh\necho \"$1\" >> \"$0.told\"\n%s\n", last);
+  char *path = g_build_filename (f->dir, name, NULL);
+
+  g_assert_true (g_file_set_contents_full (path, text, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0700, NULL));
+  return path;
+}
+
+static void
+wait_for_hook (const char *hook)
+{
+  gint64 deadline_us = g_get_monotonic_time () + DEADLINE_US;
+  g_autofree char *path = g_strconcat (hook, ".told", NULL);
+  g_autofree char *told = NULL;
+
+  while (!g_file_get_contents (path, &told, NULL, NULL) || strstr (told, "incident-raised\n") == NULL)
+    {
+      g_clear_pointer (&told, g_free);
+      g_assert_cmpint (g_get_monotonic_time (), <, deadline_us);
+      g_usleep (5000);
+    }
+}
+
+static void
+say (const char *path, const char *message)
+{
+  g_autoptr (GDateTime) now = g_date_time_new_now_utc ();
+  g_autofree char *stamp = g_date_time_format (now, "%Y-%m-%dT%H:%M:%S.%f+00:00");
+  g_autofree char *line = g_strdup_printf ("%s node1 kernel: [ 4000.000000] %s\n", stamp, message);
+  int fd = open (path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+
+  g_assert_cmpint (fd, >=, 0);
+  g_assert_cmpint (write (fd, line, strlen (line)), ==, strlen (line));
+  close (fd);
+}
+
+/* An alert that nobody took is what the operator mends the configuration for. */
+static void
+test_alert_survives_reload (Fixture *f, gconstpointer data)
+{
+  g_autoptr (GSubprocess) process = NULL;
+  g_autofree char *wrong = write_hook (f, "wrong", "exit 1");
+  g_autofree char *right = write_hook (f, "right", "exit 0");
+  g_autofree char *log = g_build_filename (f->dir, "kern.log", NULL);
+  g_autofree char *source = g_strdup_printf ("[Source x]\ntype=file\ntrust=kernel\npath=%s\n[Alerts]\n", log);
+  g_autofree char *before = g_strdup_printf ("%scommand=%s\n", source, wrong);
+  g_autofree char *after = g_strdup_printf ("%scommand=%s\n", source, right);
+
+  say (log, "EXT4-fs (vda1): mounted filesystem with ordered data mode");
+  write_conf (f, "", before);
+  process = start (f);
+  wait_for_output (f, "libvirt answers");
+  say (log, "critical medium error, dev sda, sector 4000 op 0x0:(READ) flags 0x0 phys_seg 1 prio class 2");
+  wait_for_hook (wrong);
+  write_conf (f, "", after);
+  g_subprocess_send_signal (process, SIGHUP);
+  wait_for_output (f, "configuration reloaded");
+  wait_for_hook (right);
+  stop (process, SIGTERM);
+}
+
 static void
 test_no_libvirt (Fixture *f, gconstpointer data)
 {
@@ -283,6 +346,7 @@ main (int argc, char **argv)
   ADD ("good-configuration", test_good_configuration);
   ADD ("life", test_life);
   ADD ("state-directory-stays", test_state_directory_stays);
+  ADD ("alert-survives-reload", test_alert_survives_reload);
   ADD ("no-libvirt", test_no_libvirt);
   ADD ("state", test_state);
   return g_test_run ();
