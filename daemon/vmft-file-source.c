@@ -267,30 +267,58 @@ complain (Followed *followed, const GError *error)
   followed->complained = TRUE;
 }
 
+/* Looks whether a file that is read already has the name: renamed away and back, it is the same file still. */
+static gboolean
+keep_current (Followed *followed)
+{
+  GPtrArray *readers = followed->readers;
+  guint index = readers->len;
+  Reader *current;
+
+  while (index > 0 &&
+         !vmft_tail_is_file (((Reader *) g_ptr_array_index (readers, index - 1))->tail, followed->path))
+    index--;
+  if (index == 0)
+    return FALSE;
+  for (guint i = 0; i < readers->len; i++)
+    ((Reader *) g_ptr_array_index (readers, i))->replaced = TRUE;
+  current = g_ptr_array_steal_index (readers, index - 1);
+  current->replaced = FALSE;
+  g_ptr_array_add (readers, current);
+  return TRUE;
+}
+
+static void
+note_presence (Followed *followed)
+{
+  if (followed->complained)
+    g_message ("source %s: %s is there", followed->source->name, followed->path);
+  followed->complained = FALSE;
+}
+
 /* Opens what has the name now, if that is a file not yet read. */
 static void
 take_current (Followed *followed)
 {
-  Reader *last =
-      followed->readers->len > 0 ? g_ptr_array_index (followed->readers, followed->readers->len - 1) : NULL;
-  gboolean first = last == NULL && !followed->complained;
+  GPtrArray *readers = followed->readers;
   g_autoptr (GError) error = NULL;
   g_autoptr (VmftTail) tail = NULL;
 
-  if (last != NULL && !last->replaced && vmft_tail_is_file (last->tail, followed->path))
-    return;
+  if (keep_current (followed))
+    {
+      note_presence (followed);
+      return;
+    }
   tail = vmft_tail_open (followed->path, &error);
-  if (last != NULL)
-    last->replaced = TRUE;
+  if (readers->len > 0)
+    ((Reader *) g_ptr_array_index (readers, readers->len - 1))->replaced = TRUE;
   if (tail == NULL)
     {
       complain (followed, error);
       return;
     }
-  if (!first && followed->complained)
-    g_message ("source %s: %s is there", followed->source->name, followed->path);
-  followed->complained = FALSE;
-  if (last == NULL)
+  note_presence (followed);
+  if (readers->len == 0)
     restore (followed, tail);
   add_reader (followed, g_steal_pointer (&tail), FALSE);
   inotify_add_watch (followed->source->inotify_fd, followed->path, FILE_EVENTS);

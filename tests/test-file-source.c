@@ -223,6 +223,45 @@ test_rotation_by_rename (Fixture *f, gconstpointer data)
 }
 
 static void
+wait_for_files (Fixture *f, guint64 n_files)
+{
+  gint64 deadline_us = g_get_monotonic_time () + DEADLINE_US;
+
+  while (described (f, "files") != n_files && g_get_monotonic_time () < deadline_us)
+    g_main_context_iteration (NULL, TRUE);
+  g_assert_cmpuint (described (f, "files"), ==, n_files);
+}
+
+static void
+test_renamed_away_and_back (Fixture *f, gconstpointer data)
+{
+  g_autofree char *away = g_build_filename (f->dir, "away", NULL);
+  g_autofree char *newer = g_build_filename (f->dir, "newer", NULL);
+
+  append (f, "a\nb\n");
+  start (f);
+  expect (f, "a|b");
+  g_assert_cmpint (g_rename (f->path, away), ==, 0);
+  wait_for_files (f, 0);
+  g_assert_cmpint (g_rename (away, f->path), ==, 0);
+  wait_for_files (f, 1);
+  append (f, "c\n");
+  expect (f, "c");
+
+  /* another file had the name meanwhile */
+  g_assert_cmpint (g_rename (f->path, away), ==, 0);
+  append (f, "d\n");
+  expect (f, "d");
+  g_assert_cmpint (g_rename (f->path, newer), ==, 0);
+  g_assert_cmpint (g_rename (away, f->path), ==, 0);
+  append (f, "e\n");
+  expect (f, "e");
+  append (f, "f\n");
+  expect (f, "f");
+  g_assert_cmpuint (described (f, "lines"), ==, 6);
+}
+
+static void
 test_rotation_while_stopped (Fixture *f, gconstpointer data)
 {
   g_autofree char *rotated = g_strconcat (f->path, ".1", NULL);
@@ -406,6 +445,7 @@ main (int argc, char **argv)
   ADD ("missing", test_missing_file_is_awaited);
   ADD ("not-a-file", test_not_a_file);
   ADD ("rotation-by-rename", test_rotation_by_rename);
+  ADD ("renamed-away-and-back", test_renamed_away_and_back);
   ADD ("rotation-while-stopped", test_rotation_while_stopped);
   ADD ("restart", test_restart_loses_and_repeats_nothing);
   ADD ("copytruncate", test_copytruncate);
