@@ -47,7 +47,10 @@ static const char *const op_sql[N_OPS] = {
 static const char *
 may_be_trimmed (const char *table)
 {
-  return strcmp (table, VMFT_STORE_INCIDENTS) == 0 ? "json_extract (record, '$.state') = 'cleared'" : "1";
+  if (strcmp (table, VMFT_STORE_INCIDENTS) != 0)
+    return "1";
+  /* one that cannot be read goes with its time, and keeps no other from going */
+  return "CASE WHEN json_valid (record) THEN json_extract (record, '$.state') = 'cleared' ELSE 1 END";
 }
 
 struct _VmftSqliteStore

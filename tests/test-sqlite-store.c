@@ -283,6 +283,22 @@ test_unreadable_records (Fixture *f, gconstpointer data)
   assert_list (store, VMFT_STORE_ALARMS, "1 2 3 4 ");
 }
 
+static void
+test_unreadable_incident_is_trimmed (Fixture *f, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (VmftStore) store = open_store (f);
+
+  for (guint64 id = 1; id <= 3; id++)
+    put (store, VMFT_STORE_INCIDENTS, id, (VmftTime) id);
+  damage (f, "UPDATE incidents SET record = '{' WHERE key LIKE '%2'");
+  g_assert_true (vmft_sqlite_store_trim (VMFT_SQLITE_STORE (store), VMFT_STORE_INCIDENTS, 0, 100, &error));
+  g_assert_no_error (error);
+  g_string_truncate (warnings (), 0);
+  assert_list (store, VMFT_STORE_INCIDENTS, "1 3 ");
+  g_assert_cmpstr (warnings ()->str, ==, "");
+}
+
 static VmftDetector *
 start_detector (Fixture *f, VmftStore *store)
 {
@@ -508,6 +524,7 @@ main (int argc, char **argv)
   ADD ("killed-in-transaction", test_killed_in_transaction);
   ADD ("corrupt-file", test_corrupt_file);
   ADD ("unreadable-records", test_unreadable_records);
+  ADD ("unreadable-incident-is-trimmed", test_unreadable_incident_is_trimmed);
   ADD ("detector-starts", test_detector_starts);
   ADD ("newer-schema", test_newer_schema);
   ADD ("unusable-directory", test_unusable_directory);
