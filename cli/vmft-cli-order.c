@@ -111,24 +111,50 @@ wait_until_quiet (Order *self, GError **error)
 
 /* --- what came of it --- */
 
+/* Whether a VM that the plan refuses runs here and has not been told to stay. */
+static gboolean
+was_to_leave (GPtrArray *vms, const char *uuid)
+{
+  for (guint i = 0; i < vms->len; i++)
+    if (strcmp (vmft_cli_text (vms->pdata[i], "uuid"), uuid) == 0)
+      return vmft_dict_boolean (vms->pdata[i], "running", TRUE) &&
+             !vmft_dict_boolean (vms->pdata[i], "off", FALSE);
+  return FALSE;
+}
+
+static void
+print_stays (GVariant *vm, const char *why)
+{
+  g_autofree char *text = g_strdup_printf ("%s stays: %s", vmft_cli_text (vm, "name"), why);
+  g_autofree char *plain = vmft_text_printable (text, -1);
+
+  g_printerr ("vmftctl: %s\n", plain);
+}
+
 /* Returns: whether every VM that was to leave has left */
 static gboolean
-print_stayed (Order *self, GVariant *plan)
+print_stayed (Order *self, GVariant *plan, GVariant *list)
 {
   g_autoptr (GPtrArray) steps = vmft_cli_children (plan, "steps");
   g_autoptr (GPtrArray) refusals = vmft_cli_children (plan, "refusals");
-  gboolean all = refusals->len == 0;
+  g_autoptr (GPtrArray) vms = vmft_cli_rows (list);
+  gboolean all = TRUE;
 
   for (guint i = 0; i < steps->len; i++)
     {
       GVariant *record = g_hash_table_lookup (self->newest, vmft_cli_text (steps->pdata[i], "uuid"));
-      const char *message = record ? vmft_cli_text (record, "message") : "nothing was tried";
 
       if (record != NULL && strcmp (vmft_cli_text (record, "state"), "completed") == 0)
         continue;
+      print_stays (steps->pdata[i], record ? vmft_cli_text (record, "message") : "nothing was tried");
       all = FALSE;
-      g_printerr ("vmftctl: %s stays: %s\n", vmft_cli_text (steps->pdata[i], "name"), message);
     }
+  for (guint i = 0; i < refusals->len; i++)
+    if (was_to_leave (vms, vmft_cli_text (refusals->pdata[i], "uuid")))
+      {
+        print_stays (refusals->pdata[i], vmft_cli_text (refusals->pdata[i], "reason"));
+        all = FALSE;
+      }
   return all;
 }
 
@@ -159,6 +185,7 @@ follow (Order *self, const char *method, GVariant *arguments, GVariant *options,
   g_autoptr (GError) error = NULL;
   g_autoptr (GVariant) before = NULL;
   g_autoptr (GVariant) plan = NULL;
+  g_autoptr (GVariant) vms = NULL;
   g_autoptr (GPtrArray) rows = NULL;
   VmftExit exit = VMFT_EXIT_OK;
 
@@ -176,9 +203,12 @@ follow (Order *self, const char *method, GVariant *arguments, GVariant *options,
     print (plan);
   if (!wait_until_quiet (self, &error))
     return vmft_cli_fail (self->cli, error);
+  vms = vmft_cli_query (self->cli, "ListVMs", NULL, NULL, &error);
+  if (vms == NULL)
+    return vmft_cli_fail (self->cli, error);
   if (self->cli->json)
     print_json (self, plan);
-  return print_stayed (self, plan) ? VMFT_EXIT_OK : VMFT_EXIT_FAILED;
+  return print_stayed (self, plan, vms) ? VMFT_EXIT_OK : VMFT_EXIT_FAILED;
 }
 
 VmftExit

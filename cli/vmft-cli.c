@@ -151,9 +151,21 @@ call (VmftCli *cli,
 }
 
 GVariant *
+vmft_cli_query_at (VmftCli *cli,
+                   const char *path,
+                   const char *interface,
+                   const char *method,
+                   GVariant *arguments,
+                   GVariant *options,
+                   GError **error)
+{
+  return call (cli, path, interface, method, with_options (arguments, options), error);
+}
+
+GVariant *
 vmft_cli_query (VmftCli *cli, const char *method, GVariant *arguments, GVariant *options, GError **error)
 {
-  return call (cli, MANAGER_PATH, MANAGER, method, with_options (arguments, options), error);
+  return vmft_cli_query_at (cli, MANAGER_PATH, MANAGER, method, arguments, options, error);
 }
 
 GVariant *

@@ -83,6 +83,15 @@ vmft_cli_query (VmftCli *cli, const char *method, GVariant *arguments, GVariant 
 /** vmft_cli_connect: opens the bus unless it is open. Returns: %FALSE with @exit set; the error has been printed. */
 gboolean vmft_cli_connect (VmftCli *cli, VmftExit *exit) G_GNUC_WARN_UNUSED_RESULT;
 
+/** vmft_cli_query_at: vmft_cli_query() on another object and interface of the service. */
+GVariant *vmft_cli_query_at (VmftCli *cli,
+                             const char *path,
+                             const char *interface,
+                             const char *method,
+                             GVariant *arguments,
+                             GVariant *options,
+                             GError **error);
+
 /** vmft_cli_call_at: vmft_cli_call() on another object and interface of the service. */
 GVariant *vmft_cli_call_at (VmftCli *cli,
                             const char *path,

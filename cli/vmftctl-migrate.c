@@ -90,6 +90,7 @@ vmft_verb_abort (VmftCli *cli, int argc, char **argv)
 {
   g_autofree char *path = NULL;
   g_autoptr (GVariant) reply = NULL;
+  g_autoptr (GError) error = NULL;
   VmftExit exit = VMFT_EXIT_OK;
   guint64 id;
 
@@ -98,7 +99,19 @@ vmft_verb_abort (VmftCli *cli, int argc, char **argv)
   id = vmft_cli_parse_id (cli, argv[1]);
   if (id == 0)
     return VMFT_EXIT_USAGE;
+  if (!vmft_cli_connect (cli, &exit))
+    return exit;
   path = g_strdup_printf ("/org/vmft1/migration/%" G_GUINT64_FORMAT, id);
-  reply = vmft_cli_call_at (cli, path, "org.vmft1.Migration", "Abort", NULL, NULL, &exit);
-  return reply ? vmft_cli_done (cli, "{'id': <%t>}", id) : exit;
+  reply = vmft_cli_query_at (cli, path, "org.vmft1.Migration", "Abort", NULL, NULL, &error);
+  if (reply != NULL)
+    return vmft_cli_done (cli, "{'id': <%t>}", id);
+  /* a job's object goes with it */
+  if (g_error_matches (error, G_DBUS_ERROR, G_DBUS_ERROR_UNKNOWN_METHOD) ||
+      g_error_matches (error, G_DBUS_ERROR, G_DBUS_ERROR_UNKNOWN_OBJECT))
+    {
+      g_clear_error (&error);
+      g_set_error (&error, VMFT_ERROR, VMFT_ERROR_NOT_FOUND, "no migration %" G_GUINT64_FORMAT " is running",
+                   id);
+    }
+  return vmft_cli_fail (cli, error);
 }

@@ -337,8 +337,8 @@ vmft_daemon_get_suspicion (VmftDaemon *self)
     {
       const VmftIncident *incident = g_ptr_array_index (incidents, i);
 
-      /* a rehearsal must not turn VMs away */
-      if (incident->state == VMFT_INCIDENT_CONFIRMED && !incident->drill)
+      /* neither a rehearsal nor a line that anybody could have written turns VMs away */
+      if (incident->state == VMFT_INCIDENT_CONFIRMED && incident->trusted && !incident->drill)
         return g_strdup_printf ("incident %" G_GUINT64_FORMAT " (%s) is open", incident->id,
                                 vmft_fault_class_to_string (incident->fault_class));
     }

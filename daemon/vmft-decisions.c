@@ -2,6 +2,7 @@
 #include "vmft-decisions.h"
 
 #define FRUITLESS_MAX_S 60.0
+#define EARLIER_PLANS   1000
 
 /* What was decided last about one incident. */
 typedef struct
@@ -31,6 +32,7 @@ struct _VmftDecisions
   VmftOperation operation;
   double replan_interval_s;
   GHashTable *decisions; /* incident id -> Decision */
+  GHashTable *earlier;   /* incident id -> Decision of an earlier run, until it is taken up */
   guint64 last_plan_id;  /* given by this run, whether the store took it or not */
 };
 
@@ -260,33 +262,42 @@ on_again (gpointer user_data)
   return G_SOURCE_REMOVE;
 }
 
-/* Plans of an earlier run count: what they said need not be said again. */
+static Decision *
+new_decision (VmftDecisions *self, guint64 incident_id)
+{
+  Decision *decision = g_new0 (Decision, 1);
+
+  decision->owner = self;
+  decision->incident_id = incident_id;
+  return decision;
+}
+
+/* Plans of an earlier run count: what they said need not be said again. Newest first, one for each incident. */
 static gboolean
 take_up_plan (const char *key, VmftTime time_us, GVariant *record, gpointer user_data)
 {
-  Decision *decision = user_data;
+  VmftDecisions *self = user_data;
+  guint64 incident_id = (guint64) vmft_dict_int64 (record, "incident_id", 0);
+  Decision *decision;
 
-  if ((guint64) vmft_dict_int64 (record, "incident_id", 0) != decision->incident_id)
+  if (incident_id == 0 || g_hash_table_contains (self->earlier, &incident_id))
     return TRUE;
+  decision = new_decision (self, incident_id);
   decision->plan_id = (guint64) vmft_dict_int64 (record, "id", 0);
   decision->digest = g_strdup (vmft_dict_string (record, "digest"));
-  return FALSE;
+  g_hash_table_insert (self->earlier, &decision->incident_id, decision);
+  return TRUE;
 }
 
 static Decision *
 get_decision (VmftDecisions *self, guint64 incident_id)
 {
   Decision *decision = g_hash_table_lookup (self->decisions, &incident_id);
-  g_autoptr (GError) error = NULL;
 
   if (decision != NULL)
     return decision;
-  decision = g_new0 (Decision, 1);
-  decision->owner = self;
-  decision->incident_id = incident_id;
-  if (!vmft_store_foreach (self->store, VMFT_STORE_PLANS, VMFT_STORE_NEWEST_FIRST, 1000, take_up_plan,
-                           decision, &error))
-    g_warning ("earlier plans cannot be read: %s", error->message);
+  if (!g_hash_table_steal_extended (self->earlier, &incident_id, NULL, (gpointer *) &decision))
+    decision = new_decision (self, incident_id);
   g_hash_table_insert (self->decisions, &decision->incident_id, decision);
   return decision;
 }
@@ -361,6 +372,7 @@ vmft_decisions_new (const VmftPlannerParts *parts,
                     gpointer user_data)
 {
   VmftDecisions *self = g_new0 (VmftDecisions, 1);
+  g_autoptr (GError) error = NULL;
 
   self->parts = *parts;
   self->store = store;
@@ -370,6 +382,11 @@ vmft_decisions_new (const VmftPlannerParts *parts,
   self->user_data = user_data;
   self->replan_interval_s = vmft_conf_get_double (parts->conf, "Policy", "replan-interval");
   self->decisions = g_hash_table_new_full (g_int64_hash, g_int64_equal, NULL, (GDestroyNotify) decision_free);
+  self->earlier = g_hash_table_new_full (g_int64_hash, g_int64_equal, NULL, (GDestroyNotify) decision_free);
+  /* now, not when an incident is confirmed: reading them takes longer than deciding */
+  if (!vmft_store_foreach (store, VMFT_STORE_PLANS, VMFT_STORE_NEWEST_FIRST, EARLIER_PLANS, take_up_plan,
+                           self, &error))
+    g_warning ("earlier plans cannot be read: %s", error->message);
   return self;
 }
 
@@ -377,6 +394,7 @@ void
 vmft_decisions_free (VmftDecisions *self)
 {
   g_hash_table_unref (self->decisions);
+  g_hash_table_unref (self->earlier);
   g_free (self);
 }
 

@@ -167,7 +167,7 @@ add_suspicion (VmftDaemon *self, GVariantDict *dict)
     {
       const VmftIncident *incident = g_ptr_array_index (incidents, i);
 
-      if (!incident->drill && incident->template_text != NULL)
+      if (incident->trusted && !incident->drill && incident->template_text != NULL)
         g_variant_dict_insert (
             &templates, incident->template_text, "d",
             MAX (vmft_time_diff_s (vmft_clock_real_us (self->clock), incident->last_us), 0.0));

@@ -70,21 +70,40 @@ set_refusal (const VmftPlan *plan, const VmftVm *vm, GError **error)
   g_set_error (error, VMFT_ERROR, VMFT_ERROR_REFUSED, "%s: %s", vm->name, reason);
 }
 
+/* Of the modes in @mask the one that is expected to be the shortest. */
+static VmftMode
+shortest (const VmftPlanStep *step, guint mask)
+{
+  VmftMode best = VMFT_N_MODES;
+
+  for (guint i = 0; i < VMFT_N_MODES; i++)
+    if ((mask & vmft_mode_bit ((VmftMode) i)) != 0 &&
+        (best == VMFT_N_MODES || step->estimates[i].total_p50_s < step->estimates[best].total_p50_s))
+      best = (VmftMode) i;
+  return best;
+}
+
+/* The one that is asked for, else the plan's; to another destination than the plan's it may not be possible. */
 static gboolean
 choose_mode (VmftPlanStep *step, const VmftVm *vm, const char *mode_name, GError **error)
 {
-  if (mode_name == NULL)
-    return TRUE;
-  if (!vmft_mode_from_string (mode_name, &step->mode))
+  guint possible = vmft_vm_modes_to (vm, step->destination) & vm->policy.modes;
+
+  if (mode_name != NULL && !vmft_mode_from_string (mode_name, &step->mode))
     {
       g_set_error (error, VMFT_ERROR, VMFT_ERROR_INVALID,
                    "“%s” is not a mode (pre-copy, xbzrle, auto-converge, hybrid, post-copy)", mode_name);
       return FALSE;
     }
-  if ((vmft_vm_modes_to (vm, step->destination) & vm->policy.modes & vmft_mode_bit (step->mode)) != 0)
+  if ((possible & vmft_mode_bit (step->mode)) != 0)
     return TRUE;
+  if (mode_name == NULL && possible != 0)
+    {
+      step->mode = shortest (step, possible);
+      return TRUE;
+    }
   g_set_error (error, VMFT_ERROR, VMFT_ERROR_REFUSED, "%s: %s to %s is not possible or not allowed", vm->name,
-               mode_name, step->destination);
+               mode_name ? mode_name : "any mode", step->destination);
   return FALSE;
 }
 

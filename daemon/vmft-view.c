@@ -88,7 +88,7 @@ shorten_plan (GVariant *plan)
   static const char *const step_members[] = {
     "uuid", "name", "destination", "mode", "finish_p50_s", "finish_p90_s", "p_arrive", "fits", "save", NULL
   };
-  g_autoptr (GVariant) steps = g_variant_lookup_value (plan, "steps", G_VARIANT_TYPE ("aa{sv}"));
+  g_autoptr (GVariant) steps = g_variant_lookup_value (plan, "steps", G_VARIANT_TYPE_ARRAY);
   g_autoptr (GVariant) head = g_variant_ref_sink (copy_members (plan, members));
   g_auto (GVariantDict) dict = G_VARIANT_DICT_INIT (head);
   GVariantBuilder builder;
@@ -96,9 +96,14 @@ shorten_plan (GVariant *plan)
   g_variant_builder_init (&builder, G_VARIANT_TYPE ("aa{sv}"));
   for (gsize i = 0; steps != NULL && i < g_variant_n_children (steps); i++)
     {
-      g_autoptr (GVariant) step = g_variant_get_child_value (steps, i);
+      g_autoptr (GVariant) child = g_variant_get_child_value (steps, i);
+      /* a plan that comes from the store has its records in boxes, as JSON has no types */
+      g_autoptr (GVariant) step = g_variant_is_of_type (child, G_VARIANT_TYPE_VARIANT)
+                                      ? g_variant_get_variant (child)
+                                      : g_variant_ref (child);
 
-      g_variant_builder_add_value (&builder, copy_members (step, step_members));
+      if (g_variant_is_of_type (step, G_VARIANT_TYPE_VARDICT))
+        g_variant_builder_add_value (&builder, copy_members (step, step_members));
     }
   g_variant_dict_insert_value (&dict, "steps", g_variant_builder_end (&builder));
   return g_variant_ref_sink (g_variant_dict_end (&dict));

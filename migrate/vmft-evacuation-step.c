@@ -164,10 +164,12 @@ add_progress (GVariantBuilder *record, const VmftEvacuationStep *step)
 static void
 add_outcome (GVariantBuilder *record, const VmftEvacuationStep *step)
 {
+  /* saves and the operator's command have no outcome of libvirt's, but they take their time */
+  if (vmft_step_state_is_over (step->state) && step->total_s > 0.0)
+    add (record, "total_s", g_variant_new_double (step->total_s));
   if (!step->has_outcome)
     return;
   add_string (record, "outcome", vmft_outcome_to_string (step->outcome));
-  add (record, "total_s", g_variant_new_double (step->total_s));
   if (step->downtime_s >= 0.0)
     add (record, "downtime_s", g_variant_new_double (step->downtime_s));
   add_number (record, "transferred_bytes", step->transferred_bytes);

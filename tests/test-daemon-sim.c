@@ -123,6 +123,7 @@ test_untrusted (void)
     {
       g_autoptr (Story) s = new_story (modes[i], VMFT_TRUST_CLAIMED, NULL);
       g_autoptr (GVariant) incident = NULL;
+      g_autofree char *suspicion = NULL;
 
       story_run_up (s);
       story_say_fault (s, 1.0);
@@ -132,6 +133,8 @@ test_untrusted (void)
       g_assert_nonnull (strstr (vmft_dict_string (incident, "no_plan"), "no trusted source"));
       g_assert_cmpuint (count_records (s, vmft_daemon_list_plans), ==, 0);
       g_assert_cmpuint (story_count_on (s, "a"), ==, N_VMS);
+      suspicion = vmft_daemon_get_suspicion (s->daemon); /* or anybody could close a host to others' VMs */
+      g_assert_null (suspicion);
     }
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The daemon and its outward faces: a fault in the log, and what HTTP, alerts and heartbeat make of it. */
 #include "daemon/vmft-outside.h"
+#include "daemon/vmft-sqlite-store.h"
 
 #include "daemon/vmft-script-source.h"
 #include "migrate/vmft-fake-world.h"
@@ -76,6 +77,7 @@ set_up (Fixture *f, gconstpointer more)
 {
   g_autoptr (VmftHypervisor) hypervisor = NULL;
   g_autofree char *text = NULL;
+  g_autofree char *database = NULL;
   g_autoptr (GError) error = NULL;
 
   f->dir = g_dir_make_tmp ("vmft-outside-XXXXXX", NULL);
@@ -91,7 +93,9 @@ set_up (Fixture *f, gconstpointer more)
                        "[Alerts]\ncommand=%s/hook\n",
                        f->dir, f->dir);
   f->conf = load_conf (f, text);
-  f->store = vmft_memory_store_new ();
+  database = in_dir (f, "vmft.db");
+  f->store = VMFT_STORE (vmft_sqlite_store_new (database, f->clock, &error));
+  g_assert_no_error (error);
   hypervisor = vmft_fake_world_open (f->world, "a");
   f->daemon = vmft_daemon_new (f->conf, f->clock, f->store, hypervisor, &error);
   g_assert_no_error (error);
@@ -105,7 +109,8 @@ set_up (Fixture *f, gconstpointer more)
 static void
 tear_down (Fixture *f, gconstpointer more)
 {
-  static const char *const names[] = { "vmftd.conf", "tokens", "hook", "told" };
+  static const char *const names[] = { "vmftd.conf", "tokens",      "hook",       "told",
+                                       "vmft.db",    "vmft.db-wal", "vmft.db-shm" };
 
   g_clear_pointer (&f->outside, vmft_outside_free);
   g_object_unref (f->daemon);
@@ -207,6 +212,34 @@ first_of (GVariant *list)
   g_assert_cmpuint (g_variant_n_children (list), >, 0);
   boxed = g_variant_get_child_value (list, 0);
   return g_variant_get_variant (boxed);
+}
+
+static void
+expect_steps (Fixture *f, guint n)
+{
+  g_autoptr (GVariant) incidents = ask_json (f, "/api/v1/incidents");
+  g_autoptr (GVariant) incident = first_of (incidents);
+  g_autoptr (GVariant) plan = g_variant_lookup_value (incident, "plan", G_VARIANT_TYPE_VARDICT);
+  g_autoptr (GVariant) steps = g_variant_lookup_value (plan, "steps", G_VARIANT_TYPE_ARRAY);
+  g_autoptr (GVariant) step = NULL;
+
+  g_assert_cmpuint (g_variant_n_children (steps), ==, n);
+  step = first_of (steps);
+  g_assert_cmpstr (vmft_dict_string (step, "name"), ==, "web");
+}
+
+/* A reload makes all of it anew, from what the store kept. */
+static void
+test_plan_after_reload (Fixture *f, gconstpointer more)
+{
+  g_autoptr (GError) error = NULL;
+
+  run_into_fault (f);
+  expect_steps (f, 1);
+  vmft_outside_free (f->outside);
+  f->outside = vmft_outside_new (f->daemon, &error);
+  g_assert_no_error (error);
+  expect_steps (f, 1);
 }
 
 static void
@@ -387,6 +420,7 @@ main (int argc, char **argv)
   g_setenv ("VMFT_DATA_DIR", VMFT_SOURCE_ROOT "/data", TRUE);
   g_test_init (&argc, &argv, NULL);
   add ("/outside/fault-over-http", test_fault_over_http);
+  add ("/outside/plan-after-reload", test_plan_after_reload);
   add ("/outside/metrics", test_metrics);
   add ("/outside/alerts", test_alerts);
   add ("/outside/heartbeat", test_heartbeat);

@@ -252,6 +252,7 @@ eventually 'drill' incidents
 expect 0 'stays|Plan' evacuate --dry-run
 expect 2 'there is nothing to wait for' evacuate --dry-run --wait
 expect 4 'nobody' migrate nobody --wait
+expect 4 'no migration 77 is running' abort 77
 expect 0 '' reload
 
 echo "- one word after the other"
