@@ -300,7 +300,7 @@ teach_estimator (VmftExecutor *self, const VmftEvacuationStep *step)
 
   if (forecast_id == 0)
     return;
-  if (!step->has_outcome || step->total_s <= 0.0)
+  if (!step->has_outcome || !step->total_measured)
     vmft_estimator_drop_job (self->parts.estimator, forecast_id);
   else if (!vmft_estimator_end_job (self->parts.estimator, vmft_clock_real_us (self->parts.clock),
                                     forecast_id, &outcome, &error))

@@ -81,12 +81,21 @@ refused (VmftEvacuation *self, VmftEvacuationStep *step, const char *why)
 
 /* --- the end of a job --- */
 
+static double
+since_start_s (VmftEvacuation *self, const VmftEvacuationStep *step)
+{
+  if (step->started_us <= 0)
+    return 0.0;
+  return MAX (0.0, vmft_time_diff_s (vmft_clock_real_us (self->clock), step->started_us));
+}
+
 static void
-take_result (VmftEvacuationStep *step, const VmftResult *result)
+take_result (VmftEvacuation *self, VmftEvacuationStep *step, const VmftResult *result)
 {
   step->has_outcome = TRUE;
   step->outcome = result->outcome;
-  step->total_s = result->total_s;
+  step->total_measured = result->total_s > 0.0;
+  step->total_s = step->total_measured ? result->total_s : since_start_s (self, step);
   step->downtime_s = result->downtime_s;
   step->transferred_bytes = result->transferred_bytes;
   step->iterations = result->iterations;
@@ -102,11 +111,13 @@ finish_job (VmftEvacuation *self,
 {
   const char *why = g_hash_table_lookup (self->aborting, &step->id);
 
-  take_result (step, result);
+  take_result (self, step, result);
   switch (result->outcome)
     {
     case VMFT_OUTCOME_COMPLETED:
-      vmft_evacuation_enter (self, step, VMFT_STEP_COMPLETED, NULL);
+      vmft_evacuation_enter (self, step, VMFT_STEP_COMPLETED,
+                             step->total_measured ? NULL
+                                                  : "nobody saw its job end: it took no longer than this");
       break;
     case VMFT_OUTCOME_ABORTED:
       vmft_evacuation_enter (self, step, VMFT_STEP_ABORTED, why != NULL ? why : result->message);
@@ -201,7 +212,7 @@ on_saved (GObject *object, GAsyncResult *async, gpointer user_data)
 
   if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED) || step == NULL)
     return;
-  step->total_s = vmft_time_diff_s (vmft_clock_real_us (self->clock), step->started_us);
+  step->total_s = since_start_s (self, step);
   if (ok)
     vmft_evacuation_enter (self, step, VMFT_STEP_COMPLETED, "saved");
   else

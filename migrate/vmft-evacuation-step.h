@@ -62,6 +62,8 @@ const char *vmft_step_action_to_string (VmftStepAction action);
  * @forecast_p50_s, @forecast_p90_s: total time the plan expected of the mode; 0 when unknown
  * @progress: of the running job
  * @outcome: of the job; valid in the states that are over, when @has_outcome
+ * @total_s: of the job; 0 when unknown
+ * @total_measured: @total_s is the job's own time, not the time until somebody noticed its end; not in the record
  * @message: (nullable): why it is in its state
  */
 typedef struct
@@ -91,6 +93,7 @@ typedef struct
   gboolean has_outcome;
   VmftOutcome outcome;
   double total_s;
+  gboolean total_measured;
   double downtime_s;
   guint64 transferred_bytes;
   guint iterations;

@@ -78,7 +78,7 @@ const char *vmft_outcome_to_string (VmftOutcome outcome);
 typedef struct
 {
   VmftOutcome outcome;
-  double total_s;    /* libvirt's time_elapsed, or wall time when the event never came */
+  double total_s;    /* libvirt's time_elapsed, or wall time when the event never came; 0: unknown */
   double downtime_s; /* -1 when unknown */
   guint64 transferred_bytes;
   guint iterations;

@@ -25,7 +25,7 @@ struct _VmftMigration
   GTask *task;        /* of run, until it is returned */
   VmftResult *result; /* as it grows */
   VmftProgress progress;
-  gint64 start_us;        /* monotonic */
+  gint64 start_us;        /* monotonic; -1: the job is older than this object */
   gint64 settle_start_us; /* monotonic; 0 while the job runs */
   guint timer;
   gboolean polling;
@@ -78,7 +78,8 @@ finish (VmftMigration *self, VmftOutcome outcome)
   result->refused = outcome == VMFT_OUTCOME_FAILED && !self->abort_requested && !self->moving;
   if (!self->have_statistics)
     {
-      result->total_s = (double) (vmft_clock_monotonic_us (self->clock) - self->start_us) / G_USEC_PER_SEC;
+      if (self->start_us >= 0)
+        result->total_s = (double) (vmft_clock_monotonic_us (self->clock) - self->start_us) / G_USEC_PER_SEC;
       result->transferred_bytes = self->progress.processed_bytes;
       result->iterations = self->progress.iteration;
     }
@@ -381,7 +382,7 @@ vmft_migration_run (VmftMigration *self, GTask *task, gboolean attach)
   self->task = g_object_ref (task);
   self->result = g_new0 (VmftResult, 1);
   self->result->downtime_s = -1.0;
-  self->start_us = vmft_clock_monotonic_us (self->clock);
+  self->start_us = attach || self->spec->resume ? -1 : vmft_clock_monotonic_us (self->clock);
   self->moving = attach;
   if (!attach)
     {

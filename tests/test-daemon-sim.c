@@ -237,6 +237,28 @@ test_killed_and_restarted (void)
     }
 }
 
+/* The time until the daemon was back is not the time that the migration took. */
+static void
+test_nothing_learnt_from_absence (void)
+{
+  g_autoptr (Story) s = new_story ("act", VMFT_TRUST_KERNEL, NULL);
+  VmftAccuracy rows[VMFT_N_MODES] = { 0 };
+
+  story_run_up (s);
+  story_say_fault (s, 1.0);
+  story_advance (s, 3.0);
+  g_assert_cmpuint (vmft_fake_world_count_jobs (s->world, "a"), >, 0);
+  story_kill_daemon (s);
+  story_advance (s, 300.0);
+  g_assert_cmpuint (vmft_fake_world_count_jobs (s->world, "a"), ==, 0);
+  g_assert_cmpuint (story_count_on (s, "a"), <, N_VMS);
+  story_start_daemon (s);
+  story_advance (s, 1.0);
+  vmft_estimator_accuracy (vmft_daemon_get_estimator (s->daemon), rows);
+  for (guint i = 0; i < VMFT_N_MODES; i++)
+    g_assert_cmpuint (rows[i].n + rows[i].n_censored, ==, 0);
+}
+
 static double
 reserved_at (Story *s, const char *name)
 {
@@ -694,6 +716,7 @@ main (int argc, char **argv)
   g_test_add_func ("/daemon-sim/observe-on-the-way", test_observe_on_the_way);
   g_test_add_func ("/daemon-sim/inhibited-on-the-way", test_inhibited_on_the_way);
   g_test_add_func ("/daemon-sim/killed-and-restarted", test_killed_and_restarted);
+  g_test_add_func ("/daemon-sim/nothing-learnt-from-absence", test_nothing_learnt_from_absence);
   g_test_add_func ("/daemon-sim/destination-refuses", test_destination_refuses);
   g_test_add_func ("/daemon-sim/no-destination-left", test_no_destination_left);
   g_test_add_func ("/daemon-sim/destinations-go", test_destinations_go);

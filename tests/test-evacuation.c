@@ -4,6 +4,7 @@
 #include "vmft-fake-world.h"
 
 #include <glib/gstdio.h>
+#include <string.h>
 
 #define MIB   1048576.0
 #define GIB   (G_GUINT64_CONSTANT (1) << 30)
@@ -606,6 +607,28 @@ test_killed_at (gconstpointer data)
     }
 }
 
+/* How long a job took that ended meanwhile is known only so far: no longer than until now. */
+static void
+test_ended_while_away (Fixture *f, gconstpointer data)
+{
+  const VmftEvacuationStep *step = NULL;
+  g_autoptr (GVariant) record = NULL;
+
+  start (f, VMFT_MODE_PRECOPY);
+  advance (f, 2);
+  kill_daemon (f);
+  advance (f, 60);
+  open_daemon (f);
+  vmft_evacuation_reattach (f->evacuation);
+  advance (f, 1);
+  step = vmft_evacuation_find (f->evacuation, f->uuids[0]);
+  g_assert_cmpint (step->state, ==, VMFT_STEP_COMPLETED);
+  g_assert_false (step->total_measured);
+  record = vmft_store_get_id (f->store, VMFT_STORE_MIGRATIONS, 1, NULL);
+  g_assert_cmpfloat (vmft_dict_double (record, "total_s", 0.0), >, 60.0);
+  g_assert_nonnull (strstr (vmft_dict_string (record, "message"), "no longer than this"));
+}
+
 static void
 test_killed_while_recovering (Fixture *f, gconstpointer data)
 {
@@ -695,6 +718,7 @@ main (int argc, char **argv)
   add ("/evacuation/exec/killed", test_killed_during_exec);
   g_test_add_data_func ("/evacuation/killed-at/peer-to-peer", GINT_TO_POINTER (TRUE), test_killed_at);
   g_test_add_data_func ("/evacuation/killed-at/direct", GINT_TO_POINTER (FALSE), test_killed_at);
+  add ("/evacuation/ended-while-away", test_ended_while_away);
   add ("/evacuation/killed-while-recovering", test_killed_while_recovering);
   add ("/evacuation/nothing-to-take-up", test_nothing_to_take_up);
   g_test_add_func ("/evacuation/bad-records", test_bad_records);

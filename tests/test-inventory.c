@@ -421,6 +421,35 @@ test_migrate_without_connection (void)
   g_assert_error (error, VMFT_ERROR, VMFT_ERROR_UNAVAILABLE);
 }
 
+static void
+on_watched (GObject *object, GAsyncResult *async, gpointer user_data)
+{
+  VmftResult **result = user_data;
+  g_autoptr (GError) error = NULL;
+
+  *result = vmft_hypervisor_migrate_finish (VMFT_HYPERVISOR (object), async, &error);
+  g_assert_no_error (error);
+}
+
+/* A job that had ended before anyone looked took some time, and nobody knows how much. */
+static void
+test_job_that_ended_before (void)
+{
+  g_autoptr (VmftClock) clock = vmft_real_clock_new ();
+  g_autoptr (VmftHypervisor) hypervisor = vmft_libvirt_hypervisor_new ("test:///default", clock);
+  g_autoptr (VmftResult) result = NULL;
+  g_autoptr (VmftVm) vm = NULL;
+
+  vmft_hypervisor_start (hypervisor);
+  while ((vm = vmft_hypervisor_lookup (hypervisor, "test")) == NULL)
+    g_main_context_iteration (NULL, TRUE);
+  vmft_hypervisor_watch_job_async (hypervisor, vm->uuid, "test:///default", NULL, on_watched, &result);
+  while (result == NULL)
+    g_main_context_iteration (NULL, TRUE);
+  g_assert_cmpint (result->outcome, ==, VMFT_OUTCOME_FAILED); /* it runs here */
+  g_assert_cmpfloat (result->total_s, ==, 0.0);
+}
+
 /* no libvirtd: said once per attempt, tried again with back-off on the clock, never fatal */
 static void
 test_unreachable (void)
@@ -458,6 +487,7 @@ main (int argc, char **argv)
   g_test_add_func ("/inventory/blockers", test_blockers_of_domains);
   g_test_add_func ("/hypervisor/policy-in-metadata", test_policy_in_metadata);
   g_test_add_func ("/hypervisor/migrate-without-connection", test_migrate_without_connection);
+  g_test_add_func ("/migration/ended-before", test_job_that_ended_before);
   g_test_add_func ("/connection/unreachable", test_unreachable);
   return g_test_run ();
 }
