@@ -49,14 +49,17 @@ add_look (Looks *looks, const VmftPageLook *look)
 {
   VmftReading *reading = looks->reading;
   VmftDirtySample *sample = &reading->samples[reading->n_samples++];
-  double rate_bps = looks->memory_bytes * look->changed / look->pages / look->seconds;
+  double ram_bytes = (double) look->ram_bytes;
+  /* no more than the guest has, which a sample may miss by a little */
+  double changed_bytes = MIN (ram_bytes * look->changed / look->pages, looks->memory_bytes);
+  double written_bytes = ram_bytes * MAX (1.0, look->written) / look->pages;
 
-  vmft_dirty_sample_init_page_sampling (sample, vmft_clock_real_us (looks->clock), look->seconds, rate_bps,
-                                        looks->memory_bytes,
-                                        (guint) (look->pages / (looks->memory_bytes / (1 << 30))));
+  vmft_dirty_sample_init_page_sampling (sample, vmft_clock_real_us (looks->clock), look->seconds,
+                                        changed_bytes / look->seconds, ram_bytes,
+                                        (guint) (look->pages / (ram_bytes / (1 << 30))));
   /* of all pages, not of the resident ones: the kernel's one page of zeros, which stands for untouched memory that has
    * been read, looks resident but is in nobody's RSS */
-  reading->written_share = MAX (1.0, look->written) / look->pages;
+  reading->written_share = MIN (1.0, written_bytes / looks->memory_bytes);
   if (look->rewrite_share > 0.0)
     reading->rewrite_share = look->rewrite_share;
 }

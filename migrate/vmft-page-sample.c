@@ -48,6 +48,7 @@ struct _VmftPageSample
 {
   int pid;
   int pagemap;
+  guint64 ram_bytes;
   guint n_pages;
   Page *pages; /* by address */
   guint8 *kept;
@@ -278,6 +279,7 @@ vmft_page_sample_new (const char *proc, int pid, guint64 memory_bytes, GError **
                    pid);
       return NULL;
     }
+  self->ram_bytes = size;
   choose_pages (self, start, size);
   self->kept = g_malloc0 ((gsize) VMFT_PAGE_SAMPLE_KEPT * PAGE);
   self->begun_us = g_get_monotonic_time ();
@@ -330,7 +332,8 @@ vmft_page_sample_look (VmftPageSample *self, VmftPageLook *look, GError **error)
 {
   Comparison comparison = { .look = look };
 
-  *look = (VmftPageLook){ .pages = self->n_pages,
+  *look = (VmftPageLook){ .ram_bytes = self->ram_bytes,
+                          .pages = self->n_pages,
                           .seconds = (double) (g_get_monotonic_time () - self->begun_us) / G_USEC_PER_SEC };
   if (!visit (self, compare, &comparison, error))
     return FALSE;

@@ -40,6 +40,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (VmftPageSample, vmft_page_sample_free)
 /**
  * VmftPageLook: a later look, against the first.
  * @seconds: between the two
+ * @ram_bytes: that the pages were drawn from: all the guest can ever have, whatever its balloon takes away
  * @pages: looked at
  * @changed: of them, with other contents than at first
  * @resident: of them, in memory or swapped out
@@ -49,6 +50,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (VmftPageSample, vmft_page_sample_free)
 typedef struct
 {
   double seconds;
+  guint64 ram_bytes;
   guint pages;
   guint changed;
   guint resident;

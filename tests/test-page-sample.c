@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A sample of this process's own pages stands for one of a guest's. */
 #include "vmft-common.h"
+#include "vmft-page-reading.h"
 #include "vmft-page-sample.h"
 
 #include <string.h>
@@ -135,6 +136,41 @@ test_nothing_to_look_at (void)
 }
 
 static void
+on_read (GObject *object, GAsyncResult *result, gpointer user_data)
+{
+  VmftReading **reading = user_data;
+  g_autoptr (GError) error = NULL;
+
+  *reading = g_task_propagate_pointer (G_TASK (result), &error);
+  g_assert_no_error (error);
+}
+
+/* A balloon takes memory away, but not from the mapping that the pages are drawn from. */
+static void
+test_balloon (Guest *guest, gconstpointer data)
+{
+  g_autoptr (VmftClock) clock = vmft_fake_clock_new (0);
+  g_autoptr (VmftVm) vm = vmft_vm_new ("u", "ballooned");
+  g_autofree VmftReading *reading = NULL;
+  g_autoptr (GTask) task = g_task_new (NULL, NULL, on_read, &reading);
+  g_autoptr (GError) error = NULL;
+  VmftPageSample *sample = NULL;
+
+  vm->memory_bytes = guest->size / 2;
+  write_pages (guest, 0.0, 0.5, PAGE, 7);
+  sample = vmft_page_sample_new ("/proc", getpid (), vm->memory_bytes, &error);
+  g_assert_no_error (error);
+  vmft_page_reading_start (sample, clock, vm, 1, task);
+  write_pages (guest, 0.0, 0.25, PAGE, 8);
+  vmft_fake_clock_advance (VMFT_FAKE_CLOCK (clock), G_USEC_PER_SEC);
+  while (reading == NULL)
+    g_main_context_iteration (NULL, TRUE);
+  g_assert_cmpuint (reading->n_samples, ==, 1);
+  g_assert_cmpfloat_with_epsilon (reading->samples[0].unique_bytes, 0.25 * guest->size, 0.05 * guest->size);
+  g_assert_cmpfloat_with_epsilon (reading->written_share, 1.0, 0.1);
+}
+
+static void
 test_xbzrle_bytes (void)
 {
   guint8 before[PAGE] = { 0 }, after[PAGE] = { 0 };
@@ -155,6 +191,7 @@ main (int argc, char **argv)
   g_test_add ("/page-sample/changed-pages", Guest, NULL, guest_setup, test_changed_pages, guest_teardown);
   g_test_add ("/page-sample/leaves-absent-pages-alone", Guest, NULL, guest_setup,
               test_leaves_absent_pages_alone, guest_teardown);
+  g_test_add ("/page-sample/balloon", Guest, NULL, guest_setup, test_balloon, guest_teardown);
   g_test_add_func ("/page-sample/nothing-to-look-at", test_nothing_to_look_at);
   g_test_add_func ("/page-sample/xbzrle-bytes", test_xbzrle_bytes);
   return g_test_run ();
