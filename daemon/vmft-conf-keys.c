@@ -153,8 +153,8 @@ static const VmftConfKey keys[] = {
   { "Migration", "save-directory", VMFT_CONF_STRING, "", NULL,
     "shared storage for VMs that are saved (fallback=save); empty: libvirt's managed save" },
   { "Migration", "command", VMFT_CONF_STRING, "", NULL,
-    "moves VMs in libvirt's place: gets the plan as JSON, whose saves stay vmftd's; exit status 0 done, 75 "
-    "again later, else failed" },
+    "moves VMs in libvirt's place: gets the plan as JSON, whose steps are the VMs it is to move now; exit "
+    "status 0 done, 75 again later, else failed" },
   { "Migration", "command-timeout", VMFT_CONF_DURATION, "10min", "1..86400", "how long it may take" },
 
   { "Destination *", "uri", VMFT_CONF_STRING, NULL, NULL,

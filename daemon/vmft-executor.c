@@ -590,30 +590,13 @@ watch_incident (VmftExecutor *self, const VmftIncident *incident)
 }
 
 /* VMs that are under way already are left alone. */
-static VmftPlan *
-without_running (VmftExecutor *self, VmftPlan *plan)
+static gboolean
+is_not_running (const VmftPlanStep *step, gpointer user_data)
 {
-  g_autoptr (VmftPlan) rest = vmft_plan_new (plan->now_us);
+  VmftExecutor *self = user_data;
+  const VmftEvacuationStep *present = vmft_evacuation_find (self->evacuation, step->uuid);
 
-  rest->id = plan->id;
-  rest->incident_id = plan->incident_id;
-  rest->verdict = plan->verdict;
-  for (guint i = 0; i < plan->steps->len; i++)
-    {
-      const VmftPlanStep *step = g_ptr_array_index (plan->steps, i);
-      const VmftEvacuationStep *present = vmft_evacuation_find (self->evacuation, step->uuid);
-
-      if (present == NULL || !vmft_step_state_has_job (present->state))
-        vmft_plan_copy_step (rest, step);
-    }
-  for (guint i = 0; i < plan->refusals->len; i++)
-    {
-      const VmftPlanRefusal *refusal = g_ptr_array_index (plan->refusals, i);
-
-      vmft_plan_add_refusal (rest, refusal->uuid, refusal->name, refusal->concerned,
-                             g_strdup (refusal->reason));
-    }
-  return g_steal_pointer (&rest);
+  return present == NULL || !vmft_step_state_has_job (present->state);
 }
 
 void
@@ -626,7 +609,7 @@ vmft_executor_run (VmftExecutor *self, VmftPlan *plan, const VmftIncident *incid
   if (incident != NULL)
     watch_incident (self, incident);
   self->first_call_of = plan->id;
-  rest = without_running (self, plan);
+  rest = vmft_plan_select (plan, is_not_running, self);
   vmft_evacuation_start (self->evacuation, rest);
 }
 

@@ -80,11 +80,36 @@ on_command_done (GObject *object, GAsyncResult *async, gpointer user_data)
     run_free (run);
 }
 
+static gboolean
+is_in_run (const VmftPlanStep *planned, gpointer user_data)
+{
+  const Run *run = user_data;
+
+  for (guint i = 0; i < run->ids->len; i++)
+    {
+      const VmftEvacuationStep *step =
+          vmft_evacuation_find_id (run->self, g_array_index (run->ids, guint64, i));
+
+      if (step != NULL && g_strcmp0 (step->uuid, planned->uuid) == 0)
+        return TRUE;
+    }
+  return FALSE;
+}
+
+/* What it is told: to move the VMs of this run, and no other; who was called off since the plan was made stays. */
+static char *
+format_run (Run *run)
+{
+  g_autoptr (VmftPlan) part = vmft_plan_select (run->plan, is_in_run, run);
+
+  return vmft_json_from_variant (vmft_plan_to_variant (part), FALSE);
+}
+
 void
 vmft_evacuation_run_command (VmftEvacuation *self, const VmftPlan *plan)
 {
   g_autoptr (Run) run = g_new0 (Run, 1);
-  g_autofree char *json = vmft_json_from_variant (vmft_plan_to_variant (plan), FALSE);
+  g_autofree char *json = NULL;
 
   run->self = g_object_ref (self);
   run->plan = vmft_plan_ref ((VmftPlan *) plan);
@@ -102,6 +127,7 @@ vmft_evacuation_run_command (VmftEvacuation *self, const VmftPlan *plan)
     }
   if (run->ids->len == 0)
     return;
+  json = format_run (run);
   vmft_exec_run_async (self->clock, self->config.exec_command, json, self->config.exec_timeout_s,
                        self->cancellable, on_command_done, g_steal_pointer (&run));
 }

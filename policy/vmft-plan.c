@@ -149,6 +149,41 @@ vmft_plan_add_obstacle (VmftPlan *plan,
   g_ptr_array_add (plan->obstacles, obstacle);
 }
 
+VmftPlan *
+vmft_plan_select (const VmftPlan *plan,
+                  gboolean (*keep) (const VmftPlanStep *step, gpointer user_data),
+                  gpointer user_data)
+{
+  VmftPlan *copy = vmft_plan_new (plan->now_us);
+  const VmftPlan fresh = *copy;
+
+  *copy = *plan;
+  copy->guard = g_strdup (plan->guard);
+  copy->reason = g_strdup (plan->reason);
+  copy->lead_origin = g_strdup (plan->lead_origin);
+  copy->steps = fresh.steps;
+  copy->refusals = fresh.refusals;
+  copy->obstacles = fresh.obstacles;
+  for (guint i = 0; i < plan->steps->len; i++)
+    if (keep (plan->steps->pdata[i], user_data))
+      vmft_plan_copy_step (copy, plan->steps->pdata[i]);
+  for (guint i = 0; i < plan->refusals->len; i++)
+    {
+      const VmftPlanRefusal *refusal = plan->refusals->pdata[i];
+
+      vmft_plan_add_refusal (copy, refusal->uuid, refusal->name, refusal->concerned,
+                             g_strdup (refusal->reason));
+    }
+  for (guint i = 0; i < plan->obstacles->len; i++)
+    {
+      const VmftPlanObstacle *obstacle = plan->obstacles->pdata[i];
+
+      vmft_plan_add_obstacle (copy, obstacle->uuid, obstacle->name, obstacle->destination,
+                              g_strdup (obstacle->reason));
+    }
+  return copy;
+}
+
 gboolean
 vmft_plan_is_actionable (const VmftPlan *plan)
 {

@@ -159,6 +159,16 @@ void vmft_plan_add_obstacle (VmftPlan *plan,
                              const char *destination,
                              char *reason);
 
+/**
+ * vmft_plan_select:
+ * @keep: whether a step goes along
+ *
+ * Returns: (transfer full): a copy of @plan with those of its steps alone.
+ */
+VmftPlan *vmft_plan_select (const VmftPlan *plan,
+                            gboolean (*keep) (const VmftPlanStep *step, gpointer user_data),
+                            gpointer user_data);
+
 /** vmft_plan_is_actionable: Returns: whether the steps, moves and saves, are to be carried out now. */
 gboolean vmft_plan_is_actionable (const VmftPlan *plan);
 

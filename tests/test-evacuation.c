@@ -467,11 +467,17 @@ test_saved_when_refused (Fixture *f, gconstpointer data)
 }
 
 static void
-run_command (Fixture *f, const char *command)
+start_command (Fixture *f, const char *command)
 {
   f->config.exec_command = command;
   reopen (f);
   start (f, VMFT_MODE_PRECOPY);
+}
+
+static void
+run_command (Fixture *f, const char *command)
+{
+  start_command (f, command);
   while (f->n_finished == 0)
     {
       if (g_str_equal (stored_state (f, 1), "waiting"))
@@ -518,6 +524,66 @@ test_exec_again (Fixture *f, gconstpointer data)
   run_command (f, "sh -c 'exit 75'");
   g_assert_cmpint (vmft_evacuation_find (f->evacuation, f->uuids[0])->state, ==, VMFT_STEP_FAILED);
   g_assert_cmpuint (vmft_evacuation_find (f->evacuation, f->uuids[0])->attempts, ==, 3);
+}
+
+/* what the command was told to move, "vm1 vm2 " */
+static char *
+read_told (const char *path)
+{
+  g_autofree char *json = NULL;
+  g_autoptr (GVariant) plan = NULL;
+  g_autoptr (GVariant) steps = NULL;
+  GString *names = g_string_new (NULL);
+
+  g_assert_true (g_file_get_contents (path, &json, NULL, NULL));
+  plan = vmft_json_to_variant (json, NULL);
+  g_assert_nonnull (plan);
+  steps = g_variant_lookup_value (plan, "steps", NULL);
+  for (gsize i = 0; steps != NULL && i < g_variant_n_children (steps); i++)
+    {
+      g_autoptr (GVariant) child = g_variant_get_child_value (steps, i);
+      g_autoptr (GVariant) step = g_variant_is_of_type (child, G_VARIANT_TYPE_VARIANT)
+                                      ? g_variant_get_variant (child)
+                                      : g_variant_ref (child);
+
+      g_string_append_printf (names, "%s ", vmft_dict_string (step, "name"));
+    }
+  return g_string_free (names, FALSE);
+}
+
+static void
+wait_until_waiting (Fixture *f)
+{
+  while (!g_str_equal (stored_state (f, 1), "waiting"))
+    g_main_context_iteration (NULL, TRUE);
+}
+
+/* Who was called off between two runs is not moved by the second. */
+static void
+test_exec_again_without (Fixture *f, gconstpointer data)
+{
+  g_autofree char *directory = g_dir_make_tmp ("vmft-exec-XXXXXX", NULL);
+  g_autofree char *path = g_build_filename (directory, "plan", NULL);
+  g_autofree char *command = g_strdup_printf ("sh -c 'cat > %s; exit 75'", path);
+  g_autofree char *first = NULL;
+  g_autofree char *second = NULL;
+  g_autoptr (GError) error = NULL;
+
+  start_command (f, command);
+  wait_until_waiting (f);
+  first = read_told (path);
+  g_assert_cmpstr (first, ==, "vm1 vm2 vm3 ");
+  g_assert_true (vmft_evacuation_cancel_step (f->evacuation, 2, "it stays", &error));
+  g_assert_no_error (error);
+  advance (f, 10);
+  g_assert_cmpstr (stored_state (f, 1), ==, "running");
+  g_assert_cmpstr (stored_state (f, 2), ==, "aborted");
+  wait_until_waiting (f);
+  second = read_told (path);
+  g_assert_cmpstr (second, ==, "vm1 vm3 ");
+  vmft_evacuation_cancel (f->evacuation, "enough");
+  g_unlink (path);
+  g_rmdir (directory);
 }
 
 static void
@@ -714,6 +780,7 @@ main (int argc, char **argv)
   add ("/evacuation/exec/done", test_exec);
   add ("/evacuation/exec/fails", test_exec_fails);
   add ("/evacuation/exec/again", test_exec_again);
+  add ("/evacuation/exec/again-without", test_exec_again_without);
   add ("/evacuation/exec/not-there", test_exec_not_there);
   add ("/evacuation/exec/killed", test_killed_during_exec);
   g_test_add_data_func ("/evacuation/killed-at/peer-to-peer", GINT_TO_POINTER (TRUE), test_killed_at);
