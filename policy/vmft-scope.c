@@ -45,6 +45,15 @@ locus_covers (const VmftIncident *incident, const VmftHostFacts *facts, const ch
          names_one_of (facts ? facts->locus_devices : NULL, device);
 }
 
+/* A disk of this host that cannot be told where it lies may lie on the failing device. */
+static gboolean
+disk_concerned (const VmftVmDisk *disk, const VmftIncident *incident, const VmftHostFacts *facts)
+{
+  if (disk->device == NULL)
+    return disk->source != NULL && !disk->shared;
+  return locus_covers (incident, facts, disk->device);
+}
+
 static gboolean
 device_concerned (const VmftVm *vm, const VmftIncident *incident, const VmftHostFacts *facts, char **reason)
 {
@@ -59,12 +68,8 @@ device_concerned (const VmftVm *vm, const VmftIncident *incident, const VmftHost
   if (names_one_of (facts->system_devices, name) || lists_meet (facts->locus_devices, facts->system_devices))
     return TRUE;
   for (guint i = 0; i < vm->disks->len; i++)
-    {
-      const VmftVmDisk *disk = vm->disks->pdata[i];
-
-      if (disk->device != NULL && locus_covers (incident, facts, disk->device))
-        return TRUE;
-    }
+    if (disk_concerned (vm->disks->pdata[i], incident, facts))
+      return TRUE;
   return refuse (reason, "the fault is in %s, which carries no disk of this VM and nothing the host needs",
                  name);
 }

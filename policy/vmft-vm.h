@@ -11,7 +11,7 @@ G_BEGIN_DECLS
  * VmftVmDisk: one disk of a domain.
  * @target: the guest's name for it, "vda"
  * @source: (nullable): path of file or block device on this host; NULL for network disks and empty drives
- * @device: (nullable): the block device of this host that carries @source ("sda", "dm-0"), when known
+ * @device: (nullable): the block device of this host that carries @source ("sda", "dm-0"); NULL when unknown
  * @shared: reachable under the same name on other hosts, so that it need not be copied
  * @allocation_bytes: of a disk that is not shared, what copying it would send; 0 when unknown
  */

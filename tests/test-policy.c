@@ -283,6 +283,29 @@ test_who_is_concerned (Fixture *f, gconstpointer data)
   g_assert_true (vmft_policy_concerned (off->vm, &f->incident, &f->facts, NULL));
 }
 
+/* An image that vmftd may not even look at can be on the failing disk; what other hosts reach as well is not at stake. */
+static void
+test_disk_nobody_can_place (Fixture *f, gconstpointer data)
+{
+  static const char *const devices[] = { "sda", NULL };
+  static const char *const system_devices[] = { "nvme0n1", NULL };
+  VmftPolicyVm *local = add_vm (f, "local", 256 * MIB, 0.0, 16 * MIB);
+  VmftPolicyVm *remote = add_vm (f, "remote", 256 * MIB, 0.0, 16 * MIB);
+  g_autoptr (VmftPlan) plan = NULL;
+
+  vmft_vm_add_disk (local->vm, "vda", "/root/images/a.qcow2", NULL, FALSE, FALSE);
+  vmft_vm_add_disk (remote->vm, "vda", NULL, NULL, TRUE, FALSE); /* rbd, nbd, http */
+  vmft_vm_add_disk (remote->vm, "vdb", "/mnt/nfs/b.qcow2", NULL, TRUE, FALSE);
+  f->facts.locus_known = TRUE;
+  f->facts.locus_devices = (char **) devices;
+  f->facts.system_devices = (char **) system_devices;
+  g_assert_true (vmft_policy_concerned (local->vm, &f->incident, &f->facts, NULL));
+  g_assert_false (vmft_policy_concerned (remote->vm, &f->incident, &f->facts, NULL));
+  plan = vmft_policy_plan (&f->input);
+  g_assert_nonnull (step_of (plan, "local"));
+  g_assert_false (refusal_of (plan, "remote")->concerned);
+}
+
 static void
 test_same_storage_does_not_help (Fixture *f, gconstpointer data)
 {
@@ -727,6 +750,7 @@ main (int argc, char **argv)
   ADD ("guards", test_guards);
   ADD ("suspects", test_suspect_destinations);
   ADD ("concerned", test_who_is_concerned);
+  ADD ("disk-nobody-can-place", test_disk_nobody_can_place);
   ADD ("same-storage", test_same_storage_does_not_help);
   ADD ("refusals", test_refusals_say_why);
   ADD ("obstacles", test_obstacles_are_named);
