@@ -4,6 +4,7 @@
 #include "vmft-policy.h"
 
 #include "vmft-choose.h"
+#include "vmft-fit.h"
 #include "vmft-pressure.h"
 #include "vmft-saves.h"
 #include "vmft-scope.h"
@@ -495,10 +496,8 @@ add_step (VmftPlan *plan,
   step->reason = step_reason (mover, step, plan);
 }
 
-/* The moves that were chosen, but for those that the fallback saves instead. Returns: their weighted disturbance. */
-static double
+static void
 add_moves (VmftPlan *plan,
-           GPtrArray *savers,
            const GArray *movers,
            const VmftCandidate *candidates,
            const VmftChoice *choice,
@@ -506,29 +505,89 @@ add_moves (VmftPlan *plan,
            double busy_s,
            const VmftPolicyInput *input)
 {
-  double disturbance = choice->disturbance;
   VmftCompletion done;
 
+  plan->exact = choice->exact;
   plan->saved_weight = choice->saved;
   vmft_completion_init (&done, busy_s);
   for (guint k = 0; k < choice->n; k++)
     {
       guint i = choice->order[k];
-      const Mover *mover = &g_array_index (movers, Mover, i);
-      const VmftOption *option = &candidates[i].options[choice->option[i]];
-      double p_arrive = choice->p_arrive[i];
 
-      if (input->config.fallback != VMFT_FALLBACK_SAVE || p_arrive >= input->config.confidence)
-        {
-          add_step (plan, mover, option, p_arrive, &done, arrival->lag, input);
-          continue;
-        }
-      vmft_savers_add (savers, mover->pvm,
-                       g_strdup_printf ("no mode arrives in time (best %.0f%%)", 100.0 * p_arrive));
-      plan->saved_weight = MAX (0.0, plan->saved_weight - candidates[i].weight * p_arrive);
-      disturbance -= candidates[i].weight * option->disturbance_s;
+      add_step (plan, &g_array_index (movers, Mover, i), &candidates[i].options[choice->option[i]],
+                choice->p_arrive[i], &done, arrival->lag, input);
     }
-  return disturbance;
+}
+
+/* --- the joint choice --- */
+
+static VmftChoice *
+choose (const GArray *movers,
+        VmftCandidate *candidates,
+        VmftArrival *arrival,
+        double busy_s,
+        const VmftPolicyInput *input)
+{
+  guint n_sharing = sharing (input, movers->len);
+  VmftChoice *choice;
+
+  for (guint i = 0; i < movers->len; i++)
+    candidate_from_mover (&candidates[i], &g_array_index (movers, Mover, i), n_sharing);
+  arrival->lag = (n_sharing - 1) / 2.0;
+  choice = vmft_choose_modes (candidates, movers->len, arrival, input->config.confidence, busy_s);
+  if (is_memory_pressure (input) && !(deficit_bytes (input) > 0.0))
+    largest_first (choice, candidates, movers, arrival, input, busy_s);
+  return choice;
+}
+
+static guint
+count_misfits (const VmftChoice *choice, double confidence)
+{
+  guint n = 0;
+
+  for (guint i = 0; i < choice->n; i++)
+    n += choice->p_arrive[i] < confidence ? 1 : 0;
+  return n;
+}
+
+static char *
+why_late (const VmftFit *fit, const VmftPolicyInput *input)
+{
+  gboolean fits_alone = fit->p_alone >= input->config.confidence;
+  const char *after = input->config.fallback == VMFT_FALLBACK_ALERT ? ", fallback “alert”" : "";
+
+  return g_strdup_printf ("no mode arrives in time%s (best %.0f%%)%s", fits_alone ? " behind the others" : "",
+                          100.0 * (fits_alone ? fit->p_arrive : fit->p_alone), after);
+}
+
+/* Those who do not arrive in time stay or are saved, and take no time from the others. */
+static void
+leave_misfits (VmftPlan *plan,
+               GPtrArray *savers,
+               GArray *movers,
+               const VmftCandidate *candidates,
+               const VmftChoice *choice,
+               const VmftArrival *arrival,
+               double busy_s,
+               const VmftPolicyInput *input)
+{
+  g_autofree VmftFit *fits = g_new0 (VmftFit, choice->n);
+  guint kept = 0;
+
+  vmft_fit_in_order (candidates, choice, arrival, input->config.confidence, busy_s, fits);
+  for (guint i = 0; i < choice->n; i++)
+    {
+      const Mover *mover = &g_array_index (movers, Mover, i);
+
+      if (fits[i].fits)
+        g_array_index (movers, Mover, kept++) = *mover;
+      else
+        leave_behind (plan, savers, mover->pvm, why_late (&fits[i], input), input);
+    }
+  g_array_set_size (movers, kept);
+  plan->fallback_used = TRUE;
+  if (kept < input->config.limit_out) /* fewer share the link */
+    estimate_movers (plan, savers, movers, input);
 }
 
 /* Network faults are reported, never a reason to migrate over that network. */
@@ -581,8 +640,7 @@ vmft_policy_plan (const VmftPolicyInput *input)
   g_autoptr (VmftChoice) choice = NULL;
   g_autoptr (GPtrArray) savers = vmft_savers_new ();
   VmftArrival arrival;
-  double busy_s = 0.0, disturbance;
-  guint n_sharing;
+  double busy_s = 0.0;
 
   fill_header (plan, input);
   if (moves_nobody (plan, input))
@@ -593,19 +651,19 @@ vmft_policy_plan (const VmftPolicyInput *input)
   if (is_pressure (input))
     relieve_pressure (plan, savers, movers, input);
 
-  n_sharing = sharing (input, movers->len);
   candidates = g_new0 (VmftCandidate, movers->len);
-  for (guint i = 0; i < movers->len; i++)
-    candidate_from_mover (&candidates[i], &g_array_index (movers, Mover, i), n_sharing);
   vmft_arrival_init (&arrival, input->lead, input->config.guard_s);
-  arrival.lag = (n_sharing - 1) / 2.0;
-  choice = vmft_choose_modes (candidates, movers->len, &arrival, input->config.confidence, busy_s);
-  if (is_memory_pressure (input) && !(deficit_bytes (input) > 0.0))
-    largest_first (choice, candidates, movers, &arrival, input, busy_s);
+  choice = choose (movers, candidates, &arrival, busy_s, input);
+  while (input->config.fallback != VMFT_FALLBACK_FASTEST &&
+         count_misfits (choice, input->config.confidence) > 0)
+    {
+      leave_misfits (plan, savers, movers, candidates, choice, &arrival, busy_s, input);
+      g_clear_pointer (&choice, vmft_choice_free);
+      choice = choose (movers, candidates, &arrival, busy_s, input);
+    }
 
-  plan->exact = choice->exact;
-  disturbance = add_moves (plan, savers, movers, candidates, choice, &arrival, busy_s, input);
+  add_moves (plan, movers, candidates, choice, &arrival, busy_s, input);
   vmft_savers_finish (savers, plan, busy_s, input);
-  vmft_verdict_decide (plan, disturbance, input);
+  vmft_verdict_decide (plan, choice->disturbance, input);
   return g_steal_pointer (&plan);
 }

@@ -86,25 +86,6 @@ count_steps (const VmftPlan *plan)
   return n;
 }
 
-/* VMs that do not fit go the way of the fallback; those that are saved have become saves already. */
-static void
-apply_fallback (VmftPlan *plan, const VmftPolicyInput *input)
-{
-  plan->fallback_used = TRUE;
-  for (guint i = plan->steps->len; input->config.fallback == VMFT_FALLBACK_ALERT && i > 0; i--)
-    {
-      VmftPlanStep *step = plan->steps->pdata[i - 1];
-
-      if (step->fits)
-        continue;
-      vmft_plan_add_refusal (plan, step->uuid, step->name, TRUE,
-                             g_strdup_printf ("no mode arrives in time (best %.0f%%), fallback “%s”",
-                                              100.0 * step->p_arrive,
-                                              vmft_fallback_to_string (input->config.fallback)));
-      g_ptr_array_remove_index (plan->steps, i - 1);
-    }
-}
-
 static void
 set_verdict (VmftPlan *plan, VmftPlanVerdict verdict, char *reason)
 {
@@ -150,16 +131,10 @@ decide_all_saves (VmftPlan *plan, guint n)
 
 /* There are moves, and none fits. */
 static void
-decide_fallback (VmftPlan *plan, const VmftPolicyInput *input)
+decide_fastest (VmftPlan *plan)
 {
-  g_autofree char *go = NULL;
+  g_autofree char *go = describe_go (plan);
 
-  if (input->config.fallback == VMFT_FALLBACK_ALERT)
-    {
-      set_verdict (plan, VMFT_PLAN_ALERT, g_strdup ("no VM arrives in time with the confidence asked for"));
-      return;
-    }
-  go = describe_go (plan);
   set_verdict (plan, VMFT_PLAN_GO,
                g_strdup_printf ("none is sure to arrive, the fastest way for each: %s", go));
 }
@@ -191,10 +166,12 @@ vmft_verdict_decide (VmftPlan *plan, double disturbance, const VmftPolicyInput *
   n = count_steps (plan);
   worth = n.fitting > 0 ? balance.gain + balance.save_risk : balance.risk;
   if (n.fitting < n.moves || n.saves > 0)
-    apply_fallback (plan, input);
+    plan->fallback_used = TRUE;
   if (n_planned > 0 && n.moves + n.saves == 0)
     set_verdict (plan, VMFT_PLAN_NOT_WORTH,
                  g_strdup ("no VM can leave in time, and saving them would cost more than is at risk"));
+  else if (n.moves + n.saves == 0 && plan->fallback_used)
+    set_verdict (plan, VMFT_PLAN_ALERT, g_strdup ("no VM arrives in time with the confidence asked for"));
   else if (n.moves + n.saves == 0)
     set_verdict (plan, VMFT_PLAN_NOTHING,
                  g_strdup (plan->total_weight > 0.0 ? "none of the VMs concerned can move"
@@ -206,7 +183,7 @@ vmft_verdict_decide (VmftPlan *plan, double disturbance, const VmftPolicyInput *
   else if (n.moves == 0)
     decide_all_saves (plan, n.saves);
   else if (n.fitting == 0)
-    decide_fallback (plan, input);
+    decide_fastest (plan);
   else
     set_verdict (plan, VMFT_PLAN_GO, describe_go (plan));
 

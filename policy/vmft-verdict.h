@@ -8,12 +8,12 @@ G_BEGIN_DECLS
 
 /**
  * vmft_verdict_decide:
- * @plan: its steps and sums are filled; verdict, guard, reason and the fallback's refusals are set here
- * @disturbance: weighted guest seconds that the steps cost
+ * @plan: its steps, refusals and sums are filled; verdict and guard are set here
+ * @disturbance: weighted guest seconds that the moves cost
  *
- * Worth it, fallback, guards: the last third of DESIGN 4.3. A save that costs more than is at risk is refused. Where no VM fits, the fallback is taken as soon as the
- * risk itself, P(fails) times all that would be lost, outweighs the cost: that a try is nearly hopeless is no reason
- * to spare VMs that are lost without it.
+ * Worth it, fallback, guards: the last third of DESIGN 4.3. A save that costs more than is at risk is refused. Where no
+ * VM fits, the fastest way is taken as soon as the risk itself, P(fails) times all that would be lost, outweighs the
+ * cost: that a try is nearly hopeless is no reason to spare VMs that are lost without it.
  */
 void vmft_verdict_decide (VmftPlan *plan, double disturbance, const VmftPolicyInput *input);
 

@@ -101,14 +101,18 @@ main (void)
                                   .estimator = estimator,
                                   .config = VMFT_POLICY_CONFIG_DEFAULT };
         VmftLead lead;
-        double took_s;
+        double took_s, took_save_s;
         guint n_steps;
 
         vmft_lead_init_lognormal (&lead, leads_s[k], 0.55, 0.9);
         input.lead = &lead;
         took_s = median_plan_s (&input, &n_steps);
-        printf ("%4u VMs, lead %6.0f s: %u steps, %7.3f ms\n", sizes[i], leads_s[k], n_steps, 1e3 * took_s);
-        in_time = in_time && (sizes[i] < 500 || took_s < LIMIT_S);
+        /* those that do not fit are taken out, and the others planned again */
+        input.config.fallback = VMFT_FALLBACK_SAVE;
+        took_save_s = median_plan_s (&input, &n_steps);
+        printf ("%4u VMs, lead %6.0f s: %u steps, %7.3f ms, with fallback=save %7.3f ms\n", sizes[i],
+                leads_s[k], n_steps, 1e3 * took_s, 1e3 * took_save_s);
+        in_time = in_time && (sizes[i] < 500 || MAX (took_s, took_save_s) < LIMIT_S);
       }
   if (!in_time)
     printf ("500 VMs took more than %.0f ms\n", 1e3 * LIMIT_S);

@@ -119,6 +119,18 @@ assert_complete (const Case *c, const VmftPlan *plan)
   g_assert_cmpuint (g_hash_table_size (seen), ==, c->vms->len);
 }
 
+/* Only the fastest way is tried without being sure enough. */
+static void
+assert_moves_fit (const Case *c, const VmftPlan *plan)
+{
+  for (guint i = 0; c->input.config.fallback != VMFT_FALLBACK_FASTEST && i < plan->steps->len; i++)
+    {
+      const VmftPlanStep *step = plan->steps->pdata[i];
+
+      g_assert_true (step->fits || step->save);
+    }
+}
+
 /* A number that a broken agent, a full disk or a bad cable could come up with. */
 static double
 draw_absurd (GRand *rand, double sane)
@@ -193,6 +205,7 @@ test_every_vm_is_explained (void)
       c.input.config.limit_out = (guint) g_rand_int_range (rand, 0, 4);
       plan = vmft_policy_plan (&c.input);
       assert_complete (&c, plan);
+      assert_moves_fit (&c, plan);
     }
 }
 
@@ -270,6 +283,90 @@ test_fallback_of_some (void)
             strstr (((VmftPlanRefusal *) plan->refusals->pdata[0])->reason, "fallback “alert”"));
       else
         g_assert_cmpint (((VmftPlanStep *) plan->steps->pdata[1])->save, ==, fallback == VMFT_FALLBACK_SAVE);
+    }
+}
+
+static const VmftPlanStep *
+find_step (const VmftPlan *plan, const char *name)
+{
+  for (guint i = 0; i < plan->steps->len; i++)
+    if (g_str_equal (((VmftPlanStep *) plan->steps->pdata[i])->name, name))
+      return plan->steps->pdata[i];
+  return NULL;
+}
+
+/* why @name does not move, as a save or as a refusal */
+static const char *
+why_left (const VmftPlan *plan, const char *name)
+{
+  const VmftPlanStep *step = find_step (plan, name);
+
+  if (step != NULL)
+    return step->save ? step->reason : "it moves";
+  for (guint i = 0; i < plan->refusals->len; i++)
+    if (g_str_equal (((VmftPlanRefusal *) plan->refusals->pdata[i])->name, name))
+      return ((VmftPlanRefusal *) plan->refusals->pdata[i])->reason;
+  return "it is nowhere";
+}
+
+/* Two VMs on a link that has about 40 s until the failure. */
+static VmftPlan *
+plan_for_two (VmftFallback fallback, double first_mib, guint first_priority, double second_mib)
+{
+  g_auto (Case) c;
+  VmftPlan *plan = NULL;
+
+  case_init (&c);
+  g_ptr_array_add (c.destinations, vmft_destination_new ("hostB"));
+  add_vm (&c, first_mib * MIB, 0.0, MIB)->vm->policy.priority = first_priority;
+  add_vm (&c, second_mib * MIB, 0.0, MIB)->vm->policy.priority = 1;
+  vmft_lead_init_lognormal (&c.lead, 40.0, 0.2, 1.0);
+  c.input.config.fallback = fallback;
+  plan = vmft_policy_plan (&c.input);
+  assert_complete (&c, plan);
+  for (guint i = 0; i < plan->steps->len; i++)
+    g_test_message ("%s: %s", ((VmftPlanStep *) plan->steps->pdata[i])->name,
+                    ((VmftPlanStep *) plan->steps->pdata[i])->reason);
+  for (guint i = 0; i < plan->refusals->len; i++)
+    g_test_message ("%s: %s", ((VmftPlanRefusal *) plan->refusals->pdata[i])->name,
+                    ((VmftPlanRefusal *) plan->refusals->pdata[i])->reason);
+  return plan;
+}
+
+/* The heavy one goes first and arrives with 85%, the light one behind it with less: but alone it is sure to. */
+static void
+test_misfit_takes_no_time (void)
+{
+  g_autoptr (VmftPlan) fastest = plan_for_two (VMFT_FALLBACK_FASTEST, 2700.0, 10, 160.0);
+
+  g_assert_cmpstr (((VmftPlanStep *) fastest->steps->pdata[0])->name, ==, "vm0");
+  g_assert_false (find_step (fastest, "vm0")->fits || find_step (fastest, "vm1")->fits);
+  for (guint fallback = VMFT_FALLBACK_ALERT; fallback <= VMFT_FALLBACK_SAVE; fallback++)
+    {
+      g_autoptr (VmftPlan) plan = plan_for_two ((VmftFallback) fallback, 2700.0, 10, 160.0);
+
+      g_assert_cmpint (plan->verdict, ==, VMFT_PLAN_GO);
+      g_assert_true (plan->fallback_used);
+      g_assert_true (find_step (plan, "vm1")->fits && !find_step (plan, "vm1")->save);
+      g_assert_cmpfloat (find_step (plan, "vm1")->p_arrive, >, 0.99);
+      g_assert_nonnull (strstr (why_left (plan, "vm0"), "no mode arrives in time (best 8"));
+      g_assert_cmpfloat_with_epsilon (plan->saved_weight, 1.0, 0.01); /* what stays is not counted */
+      g_assert_cmpfloat (plan->total_weight, ==, 11.0);
+    }
+}
+
+/* Each would arrive, both do not: that is what is said, and one goes. */
+static void
+test_one_of_two_fits (void)
+{
+  for (guint fallback = VMFT_FALLBACK_ALERT; fallback <= VMFT_FALLBACK_SAVE; fallback++)
+    {
+      g_autoptr (VmftPlan) plan = plan_for_two ((VmftFallback) fallback, 1900.0, 9, 2000.0);
+
+      g_assert_cmpint (plan->verdict, ==, VMFT_PLAN_GO);
+      g_assert_true (find_step (plan, "vm0")->fits && !find_step (plan, "vm0")->save);
+      g_assert_nonnull (strstr (why_left (plan, "vm1"), "no mode arrives in time behind the others"));
+      g_assert_cmpfloat (plan->saved_weight, <=, 9.0);
     }
 }
 
@@ -536,6 +633,8 @@ main (int argc, char **argv)
   g_test_add_func ("/plan/every-vm-is-explained", test_every_vm_is_explained);
   g_test_add_func ("/plan/units-never-mix", test_units_never_mix);
   g_test_add_func ("/plan/fallback-of-some", test_fallback_of_some);
+  g_test_add_func ("/plan/misfit-takes-no-time", test_misfit_takes_no_time);
+  g_test_add_func ("/plan/one-of-two-fits", test_one_of_two_fits);
   g_test_add_func ("/plan/saves/not-unasked", test_nobody_is_saved_unasked);
   g_test_add_func ("/plan/saves/no-destination-left", test_no_destination_left);
   g_test_add_func ("/plan/saves/weighed", test_saves_are_weighed);
