@@ -2,6 +2,7 @@
 #include "vmft-json.h"
 
 #include "vmft-error.h"
+#include "vmft-text.h"
 
 #include <json-glib/json-glib.h>
 #include <math.h>
@@ -80,6 +81,13 @@ vmft_json_from_variant (GVariant *value, gboolean pretty)
 
 static GVariant *variant_from_node (JsonNode *node);
 
+/* json-glib makes text that is not UTF-8 out of half a surrogate pair ("\\ud800"); a variant must not hold it. */
+static char *
+valid_text (const char *text)
+{
+  return g_utf8_validate (text, -1, NULL) ? g_strdup (text) : vmft_text_printable (text, -1);
+}
+
 static GVariant *
 variant_from_object (JsonObject *object)
 {
@@ -92,7 +100,11 @@ variant_from_object (JsonObject *object)
   json_object_iter_init (&iter, object);
   while (json_object_iter_next (&iter, &name, &member))
     if (!JSON_NODE_HOLDS_NULL (member))
-      g_variant_dict_insert_value (&dict, name, variant_from_node (member));
+      {
+        g_autofree char *valid_name = valid_text (name);
+
+        g_variant_dict_insert_value (&dict, valid_name, variant_from_node (member));
+      }
   return g_variant_dict_end (&dict);
 }
 
@@ -121,7 +133,7 @@ variant_from_node (JsonNode *node)
   if (JSON_NODE_HOLDS_NULL (node))
     return g_variant_new_double (NAN);
   if (json_node_get_value_type (node) == G_TYPE_STRING)
-    return g_variant_new_string (json_node_get_string (node));
+    return g_variant_new_take_string (valid_text (json_node_get_string (node)));
   if (json_node_get_value_type (node) == G_TYPE_BOOLEAN)
     return g_variant_new_boolean (json_node_get_boolean (node));
   if (json_node_get_value_type (node) == G_TYPE_INT64)

@@ -284,6 +284,22 @@ get_group (VmftConf *self, const char *group)
   return values;
 }
 
+/* A key file may hold any bytes; D-Bus and JSON may not. @name and @text are NULL for the group alone. */
+static gboolean
+check_utf8 (const char *path, const char *group, const char *name, const char *text, GError **error)
+{
+  g_autofree char *where = NULL;
+  g_autofree char *printable = NULL;
+
+  if (g_utf8_validate (group, -1, NULL) &&
+      (name == NULL || (g_utf8_validate (name, -1, NULL) && g_utf8_validate (text, -1, NULL))))
+    return TRUE;
+  where = name ? g_strdup_printf ("[%s] %s=%s", group, name, text) : g_strdup_printf ("[%s]", group);
+  printable = vmft_text_printable (where, -1);
+  g_set_error (error, VMFT_ERROR, VMFT_ERROR_CONFIG, "%s: %s: must be valid UTF-8", path, printable);
+  return FALSE;
+}
+
 static gboolean
 put_value (VmftConf *self,
            const char *path,
@@ -292,10 +308,13 @@ put_value (VmftConf *self,
            const char *text,
            GError **error)
 {
-  const VmftConfKey *key = find_key (group, name);
+  const VmftConfKey *key;
   g_autoptr (GError) local = NULL;
   Value *value;
 
+  if (!check_utf8 (path, group, name, text, error))
+    return FALSE;
+  key = find_key (group, name);
   if (key == NULL)
     {
       set_unknown_key_error (path, group, name, error);
@@ -317,7 +336,7 @@ load_group (VmftConf *self, GKeyFile *file, const char *path, const char *group,
 {
   g_auto (GStrv) names = g_key_file_get_keys (file, group, NULL, error);
 
-  if (names == NULL)
+  if (names == NULL || !check_utf8 (path, group, NULL, NULL, error))
     return FALSE;
   if (find_key (group, NULL) == NULL)
     {

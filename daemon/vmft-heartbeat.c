@@ -268,6 +268,11 @@ add_token (GHashTable *tokens, char *line, GError **error)
   g_strstrip (line);
   if (*line == '\0' || *line == '#')
     return TRUE;
+  if (!g_utf8_validate (line, -1, NULL))
+    {
+      g_set_error_literal (error, VMFT_ERROR, VMFT_ERROR_CONFIG, "must be valid UTF-8");
+      return FALSE;
+    }
   /* names of domains may have blanks in them, tokens not */
   blank = strpbrk (line, " \t") ? line + strlen (line) : NULL;
   while (blank != NULL && !g_ascii_isspace (*blank))

@@ -77,6 +77,22 @@ test_json_round_trip (void)
 }
 
 static void
+test_json_half_a_surrogate_pair (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) back = vmft_json_to_variant (
+      "{\"a\":\"\\ud800xy\",\"\\ud800kk\":[\"\\ud800vv\"],\"b\":\"1\\n\\ud83d\\ude00\"}", &error);
+  g_autofree char *text = NULL;
+
+  g_assert_no_error (error);
+  g_assert_true (g_str_has_prefix (vmft_dict_string (back, "a"), "???"));
+  g_assert_cmpstr (vmft_dict_string (back, "b"), ==, "1\n\xf0\x9f\x98\x80");
+  text = g_variant_print (back, FALSE);
+  g_assert_true (g_utf8_validate (text, -1, NULL));
+  g_assert_nonnull (strstr (text, "<[<'???"));
+}
+
+static void
 test_table (void)
 {
   static const char *const headings[] = { "Name", "State", NULL };
@@ -129,6 +145,7 @@ main (int argc, char **argv)
   g_test_add_func ("/common/text/printable", test_printable);
   g_test_add_func ("/common/text/sizes-and-durations", test_sizes_and_durations);
   g_test_add_func ("/common/json/round-trip", test_json_round_trip);
+  g_test_add_func ("/common/json/half-a-surrogate-pair", test_json_half_a_surrogate_pair);
   g_test_add_func ("/common/table", test_table);
   g_test_add_func ("/common/clock/fake", test_fake_clock);
   return g_test_run ();

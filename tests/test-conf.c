@@ -141,6 +141,9 @@ test_errors (Fixture *f, gconstpointer data)
     { "[Detector]\nquiet-time=5 weeks\n", { "quiet-time=5 weeks", "duration" } },
     { "[Detector]\nquiet-time=0\n", { "at least 1" } },
     { "[Detector]\nmodel=weights.bin\n", { "absolute path" } },
+    { "[Libvirt]\nuri=h\xfcgo\n", { "[Libvirt] uri=h?go: must be valid UTF-8" } },
+    { "[Source b\xfc]\ntype=file\n", { "[Source b?]: must be valid UTF-8" } },
+    { "[Source b\xfc]\n", { "[Source b?]: must be valid UTF-8" } },
     { "mode=act\n", { "vmftd.conf" } },
     { "[Daemon\n", { "vmftd.conf" } },
   };
@@ -155,6 +158,7 @@ test_errors (Fixture *f, gconstpointer data)
       g_test_message ("%s", error->message);
       g_assert_true (g_str_has_prefix (error->message, f->path));
       g_assert_null (strchr (error->message, '\n'));
+      g_assert_true (g_utf8_validate (error->message, -1, NULL));
       for (guint j = 0; cases[i].parts[j] != NULL; j++)
         g_assert_nonnull (strstr (error->message, cases[i].parts[j]));
     }
@@ -178,6 +182,19 @@ test_error_in_drop_in_and_missing_file (Fixture *f, gconstpointer data)
 }
 
 static void
+test_command_line (Fixture *f, gconstpointer data)
+{
+  g_autoptr (VmftConf) conf = vmft_conf_new ();
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (vmft_conf_set (conf, "Libvirt", "uri", "h\xc3\xbcgo", &error));
+  g_assert_no_error (error);
+  g_assert_false (vmft_conf_set (conf, "Source b\xfc", "type", "file", &error));
+  g_assert_error (error, VMFT_ERROR, VMFT_ERROR_CONFIG);
+  g_assert_cmpstr (error->message, ==, "command line: [Source b?] type=file: must be valid UTF-8");
+}
+
+static void
 test_variant (Fixture *f, gconstpointer data)
 {
   g_autoptr (VmftConf) conf = vmft_conf_new ();
@@ -196,6 +213,7 @@ main (int argc, char **argv)
   ADD ("values-and-drop-ins", test_values_and_drop_ins);
   ADD ("errors", test_errors);
   ADD ("error-in-drop-in", test_error_in_drop_in_and_missing_file);
+  ADD ("command-line", test_command_line);
   ADD ("variant", test_variant);
   return g_test_run ();
 }

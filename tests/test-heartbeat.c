@@ -245,8 +245,8 @@ load (const char *text, GError **error)
 static void
 test_tokens (void)
 {
-  static const char *const bad[] = { "web1\n", "web1 short\n", "web1 " TOKEN_A "\nweb1 " TOKEN_B "\n",
-                                     " \n " TOKEN_A, NULL };
+  static const char *const bad[] = { "web1\n",       "web1 short\n",   "web1 " TOKEN_A "\nweb1 " TOKEN_B "\n",
+                                     " \n " TOKEN_A, "w\xfc " TOKEN_A, NULL };
   g_autoptr (GHashTable) tokens = load ("# comment\n\nweb 1\t " TOKEN_A "\r\nnode2 " TOKEN_B, NULL);
   g_autoptr (GError) error = NULL;
 

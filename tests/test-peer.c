@@ -152,6 +152,16 @@ test_suspicion (Fixture *f, gconstpointer data)
   g_assert_cmpuint (strlen (f->state->suspicion), ==, 256);
 }
 
+static void
+test_half_a_surrogate_pair (Fixture *f, gconstpointer data)
+{
+  f->answer = "{\"suspect\": true, \"suspicion\": \"\\ud800xx\", \"templates\": {\"\\ud800xx\": 1}}";
+  ask (f, NULL);
+  g_assert_no_error (f->error);
+  g_assert_true (g_str_has_prefix (f->state->suspicion, "???"));
+  g_assert_cmpuint (g_hash_table_size (f->state->templates), ==, 1);
+}
+
 /* of a whole mebibyte each member is looked at once */
 static void
 test_many_members (Fixture *f, gconstpointer data)
@@ -247,6 +257,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   ADD ("answers", test_answers);
   ADD ("suspicion", test_suspicion);
+  ADD ("half-a-surrogate-pair", test_half_a_surrogate_pair);
   ADD ("many-members", test_many_members);
   ADD ("bad-answers", test_bad_answers);
   ADD ("silence", test_silence);
