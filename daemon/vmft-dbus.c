@@ -8,7 +8,11 @@
 #include <vmft-config.h>
 
 #define RETRY_MS   5000
+#define CONNECT_MS 10000 /* a bus that says nothing is none */
+#define FLUSH_MS   1000
 #define REFRESH_MS 2000
+
+typedef struct _Attempt Attempt;
 
 struct _VmftDbus
 {
@@ -19,6 +23,7 @@ struct _VmftDbus
   gpointer reload_data;
 
   GCancellable *cancellable;
+  Attempt *attempt;            /* (nullable): to connect, while it is out */
   GDBusConnection *connection; /* (nullable): while there is a bus */
   GDBusObjectManagerServer *objects;
   VmftDbusManager *manager;
@@ -329,26 +334,11 @@ export_all (VmftDbus *self)
   refresh_manager (self);
 }
 
-static gboolean
-connect_bus (gpointer user_data)
+static void
+serve (VmftDbus *self)
 {
-  VmftDbus *self = user_data;
-  g_autofree char *address = g_strdup (self->address);
   g_autoptr (GError) error = NULL;
 
-  vmft_clear_timer (self->clock, &self->retry_id);
-  if (address == NULL)
-    address = g_dbus_address_get_for_bus_sync (G_BUS_TYPE_SYSTEM, NULL, &error);
-  if (address != NULL)
-    self->connection = g_dbus_connection_new_for_address_sync (
-        address,
-        G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT | G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION, NULL,
-        NULL, &error);
-  if (self->connection == NULL)
-    {
-      try_again (self, error->message);
-      return G_SOURCE_REMOVE;
-    }
   g_signal_connect (self->connection, "closed", G_CALLBACK (on_closed), self);
   self->manager = vmft_dbus_manager_skeleton_new ();
   vmft_dbus_manager_set_version (self->manager, VMFT_VERSION);
@@ -359,13 +349,151 @@ connect_bus (gpointer user_data)
                                          VMFT_DBUS_PATH, &error))
     {
       try_again (self, error->message);
-      return G_SOURCE_REMOVE;
+      return;
     }
   g_dbus_object_manager_server_set_connection (self->objects, self->connection);
   self->owner_id =
       g_bus_own_name_on_connection (self->connection, VMFT_DBUS_NAME, G_BUS_NAME_OWNER_FLAGS_NONE,
                                     on_name_acquired, on_name_lost, self, NULL);
+}
+
+/* --- connecting: never waited for, since a bus that hangs must not hold up the watch over the host --- */
+
+struct _Attempt
+{
+  VmftDbus *self; /* (nullable): nobody waits for it any more */
+  GCancellable *cancellable;
+  guint timer;
+};
+
+/* It goes on until its callback, which may well be after @self is gone. */
+static void
+abandon_attempt (VmftDbus *self)
+{
+  Attempt *attempt = g_steal_pointer (&self->attempt);
+
+  if (attempt == NULL)
+    return;
+  attempt->self = NULL;
+  vmft_clear_timer (self->clock, &attempt->timer);
+  g_cancellable_cancel (attempt->cancellable);
+}
+
+static gboolean
+on_connect_timeout (gpointer user_data)
+{
+  VmftDbus *self = user_data;
+
+  self->attempt->timer = 0;
+  abandon_attempt (self);
+  try_again (self, "it does not answer");
   return G_SOURCE_REMOVE;
+}
+
+static void
+on_connected (GObject *object, GAsyncResult *result, gpointer user_data)
+{
+  g_autofree Attempt *attempt = user_data;
+  g_autoptr (GCancellable) cancellable = attempt->cancellable;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GDBusConnection) connection = g_dbus_connection_new_for_address_finish (result, &error);
+  VmftDbus *self = attempt->self;
+
+  if (self == NULL)
+    return;
+  self->attempt = NULL;
+  vmft_clear_timer (self->clock, &attempt->timer);
+  if (connection == NULL)
+    {
+      try_again (self, error->message);
+      return;
+    }
+  if (g_dbus_connection_is_closed (connection))
+    {
+      try_again (self, "the connection was closed"); /* and has said so already */
+      return;
+    }
+  self->connection = g_steal_pointer (&connection);
+  serve (self);
+}
+
+static gboolean
+connect_bus (gpointer user_data)
+{
+  VmftDbus *self = user_data;
+  g_autofree char *address = g_strdup (self->address);
+  g_autoptr (GError) error = NULL;
+
+  vmft_clear_timer (self->clock, &self->retry_id);
+  if (address == NULL)
+    address = g_dbus_address_get_for_bus_sync (G_BUS_TYPE_SYSTEM, NULL, &error);
+  if (address == NULL)
+    {
+      try_again (self, error->message);
+      return G_SOURCE_REMOVE;
+    }
+  self->attempt = g_new0 (Attempt, 1);
+  self->attempt->self = self;
+  self->attempt->cancellable = g_cancellable_new ();
+  self->attempt->timer = vmft_clock_add_timer (self->clock, CONNECT_MS, on_connect_timeout, self, NULL);
+  g_dbus_connection_new_for_address (
+      address, G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT | G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION,
+      NULL, self->attempt->cancellable, on_connected, self->attempt);
+  return G_SOURCE_REMOVE;
+}
+
+/* --- leaving --- */
+
+static void
+hang_up (GDBusConnection *connection)
+{
+  GIOStream *stream = g_dbus_connection_get_stream (connection);
+
+  if (G_IS_SOCKET_CONNECTION (stream))
+    g_socket_shutdown (g_socket_connection_get_socket (G_SOCKET_CONNECTION (stream)), TRUE, TRUE, NULL);
+}
+
+static gboolean
+on_flush_timeout (gpointer user_data)
+{
+  hang_up (user_data); /* ends the flush with an error */
+  return G_SOURCE_REMOVE;
+}
+
+static void
+on_flushed (GObject *object, GAsyncResult *result, gpointer user_data)
+{
+  g_dbus_connection_flush_finish (G_DBUS_CONNECTION (object), result, NULL);
+  *(gboolean *) user_data = TRUE;
+}
+
+/* Answers get out, but nobody waits for a bus that does not read; in a context of its own nothing else runs meanwhile. */
+static void
+flush (GDBusConnection *connection)
+{
+  g_autoptr (GMainContext) context = g_main_context_new ();
+  g_autoptr (GSource) timer = g_timeout_source_new (FLUSH_MS);
+  gboolean done = FALSE;
+
+  g_source_set_callback (timer, on_flush_timeout, connection, NULL);
+  g_source_attach (timer, context);
+  g_main_context_push_thread_default (context);
+  g_dbus_connection_flush (connection, NULL, on_flushed, &done);
+  while (!done)
+    g_main_context_iteration (context, TRUE);
+  g_main_context_pop_thread_default (context);
+  g_source_destroy (timer);
+}
+
+/* Hung up, since giving a name back otherwise waits for the bus to confirm it. */
+static void
+leave_bus (VmftDbus *self)
+{
+  if (self->connection == NULL)
+    return;
+  g_signal_handlers_disconnect_by_data (self->connection, self);
+  flush (self->connection);
+  hang_up (self->connection);
 }
 
 /* --- the daemon behind it --- */
@@ -433,8 +561,8 @@ vmft_dbus_free (VmftDbus *self)
   g_cancellable_cancel (self->cancellable);
   vmft_clear_timer (self->clock, &self->retry_id);
   vmft_clear_timer (self->clock, &self->refresh_id);
-  if (self->connection != NULL)
-    g_dbus_connection_flush_sync (self->connection, NULL, NULL);
+  abandon_attempt (self);
+  leave_bus (self);
   retire_bus (self);
   g_object_unref (self->cancellable);
   g_object_unref (self->clock);
