@@ -151,7 +151,8 @@ static const VmftConfKey keys[] = {
   { "Migration", "copy-storage", VMFT_CONF_BOOLEAN, "false", NULL, "copy disks that are not shared" },
   { "Migration", "tls", VMFT_CONF_BOOLEAN, "false", NULL, "encrypt the migration stream" },
   { "Migration", "save-directory", VMFT_CONF_STRING, "", NULL,
-    "shared storage for VMs that are saved (fallback=save); empty: libvirt's managed save" },
+    "shared storage for VMs that are saved (fallback=save), as NAME-UUID.save; empty: libvirt's managed "
+    "save" },
   { "Migration", "command", VMFT_CONF_STRING, "", NULL,
     "moves VMs in libvirt's place: gets the plan as JSON, whose steps are the VMs it is to move now; exit "
     "status 0 done, 75 again later, else failed" },

@@ -238,8 +238,8 @@ void vmft_hypervisor_abort_async (VmftHypervisor *self,
 
 /**
  * vmft_hypervisor_save_async:
- * @directory: (nullable): where NAME.save goes, for `virsh restore` on any host that sees it; NULL for libvirt's managed
- *   save, which the next start of the domain takes up
+ * @directory: (nullable): where NAME-UUID.save goes, for `virsh restore` on any host that sees it; NULL for libvirt's
+ *   managed save, which the next start of the domain takes up
  */
 void vmft_hypervisor_save_async (VmftHypervisor *self,
                                  const char *uuid,

@@ -213,20 +213,27 @@ vmft_save_request_free (VmftSaveRequest *request)
   g_free (request);
 }
 
+char *
+vmft_save_path (const char *directory, const char *name, const char *uuid)
+{
+  /* a file's name has 255 bytes and no slash */
+  g_autofree char *file = g_strdup_printf ("%.200s-%s.save", name, uuid);
+
+  return g_build_filename (directory, g_strdelimit (file, "/", '_'), NULL);
+}
+
 void
 vmft_migration_save (GTask *task, virConnectPtr connection, gpointer task_data)
 {
   const VmftSaveRequest *request = task_data;
   g_autoptr (GError) error = NULL;
   g_autoptr (virDomain) domain = vmft_libvirt_lookup (connection, request->uuid, &error);
-  g_autofree char *name = NULL;
   g_autofree char *path = NULL;
   int result = -1;
 
   if (domain != NULL && request->directory != NULL)
     {
-      name = g_strdup_printf ("%s.save", virDomainGetName (domain));
-      path = g_build_filename (request->directory, name, NULL);
+      path = vmft_save_path (request->directory, virDomainGetName (domain), request->uuid);
       result = virDomainSaveFlags (domain, path, NULL, VIR_DOMAIN_SAVE_RUNNING);
     }
   else if (domain != NULL)

@@ -55,6 +55,14 @@ typedef struct
 
 void vmft_save_request_free (VmftSaveRequest *request);
 
+/**
+ * vmft_save_path:
+ * @directory: that other hosts save to as well, whose VMs may have the same names
+ *
+ * Returns: (transfer full): DIRECTORY/NAME-UUID.save, of a very long name its beginning.
+ */
+char *vmft_save_path (const char *directory, const char *name, const char *uuid);
+
 /** vmft_migration_save: saves a running domain. Returns a boolean. */
 void vmft_migration_save (GTask *task, virConnectPtr connection, gpointer task_data);
 

@@ -2,6 +2,7 @@
 #include "vmft-libvirt-call.h"
 #include "vmft-migration-outcome.h"
 #include "vmft-leftover.h"
+#include "vmft-migration-calls.h"
 #include "vmft-migration-params.h"
 
 #include <string.h>
@@ -287,6 +288,24 @@ test_leftovers (void)
   g_assert_false (vmft_leftover_is_clash ("unable to connect to server at 'b:49152'"));
 }
 
+/* Names are unique on one host only, and hosts save to the same directory. */
+static void
+test_save_path (void)
+{
+  const char *here = "e707b101-e027-4fd1-9579-0a721007ff37", *there = "f0000000-e027-4fd1-9579-0a721007ff37";
+  g_autofree char *mine = vmft_save_path ("/shared", "web", here);
+  g_autofree char *theirs = vmft_save_path ("/shared", "web", there);
+  g_autofree char *outside = vmft_save_path ("/shared", "../../etc/web", here);
+  g_autofree char *name = g_strnfill (300, 'n');
+  g_autofree char *of_long = vmft_save_path ("/shared", name, here);
+
+  g_assert_cmpstr (mine, ==, "/shared/web-e707b101-e027-4fd1-9579-0a721007ff37.save");
+  g_assert_cmpstr (theirs, !=, mine);
+  g_assert_cmpstr (outside, ==, "/shared/.._.._etc_web-e707b101-e027-4fd1-9579-0a721007ff37.save");
+  g_assert_cmpuint (strlen (of_long), <=, strlen ("/shared/") + 255);
+  g_assert_true (g_str_has_suffix (of_long, "-e707b101-e027-4fd1-9579-0a721007ff37.save"));
+}
+
 int
 main (int argc, char **argv)
 {
@@ -300,6 +319,7 @@ main (int argc, char **argv)
   g_test_add_func ("/migration-params/mode-params", test_mode_params);
   g_test_add_func ("/migration-params/contradictions", test_contradictions);
   g_test_add_func ("/migration-params/cache-size", test_cache_size);
+  g_test_add_func ("/save/path", test_save_path);
   g_test_add_func ("/migration-outcome/table", test_judge_table);
   g_test_add_func ("/migration-outcome/never-loses-a-running-vm", test_judge_never_loses_a_running_vm);
   return g_test_run ();

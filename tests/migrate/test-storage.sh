@@ -47,7 +47,7 @@ test_copy_storage() {
 }
 
 test_save() {
-  local beat
+  local beat uuid
 
   step "a guest that is saved (managed) goes on from there when it is started"
   new_guest
@@ -61,9 +61,10 @@ test_save() {
 
   step "one that is saved to shared storage is restored on another host"
   mkdir -p "$VMFT_TESTBED_DIR/shared/saved"
+  uuid=$("$TWO_HOSTS" virsh A domuuid g | head -n 1)
   job A g --save --save-directory "$VMFT_TESTBED_DIR/shared/saved" || fail "status $?: $(cat "$WORK/job")"
   expect_still A g
-  expect "restore" "$TWO_HOSTS" virsh B restore "$VMFT_TESTBED_DIR/shared/saved/g.save" >/dev/null
+  expect "restore" "$TWO_HOSTS" virsh B restore "$VMFT_TESTBED_DIR/shared/saved/g-$uuid.save" >/dev/null
   expect_alive B g
   "$TWO_HOSTS" virsh B destroy g >/dev/null
   "$TWO_HOSTS" virsh A undefine g &>/dev/null
