@@ -51,11 +51,16 @@ class Fault:
         found = []
 
         def look():
-            found[:] = [g for g in self.round.guests if self.hosts.sending(self.source, g, self.phase)]
+            found[:] = [g for g in self.round.guests
+                        if self.lasts_in_phase(g) and self.hosts.sending(self.source, g, self.phase)]  # fmt: skip
             return found or self.round.is_over()
 
         wait_for(look, PHASE_S)
         return found[0] if found else None
+
+    def lasts_in_phase(self, guest):
+        """A VM that goes by post-copy is in pre-copy for a moment; what strikes then strikes the first pages after it."""
+        return self.phase != "pre-copy" or self.round.modes.get(guest) != "post-copy"
 
     def libvirtd(self, host, verb="kill"):
         two_hosts("libvirtd", host, verb)

@@ -44,6 +44,7 @@ class Round:
         self.random = random.Random(f"{chaos.options.seed}/{n}/how")
         self.source = "AB"[n % 2]
         self.guests = list(GUESTS)
+        self.modes = {}
         self.doomed = set()
         self.stuck = set()
         self.chaos = chaos
@@ -129,6 +130,7 @@ class Chaos:
 
     def set_modes(self, round_, modes):
         """as the VMs' owners would, and vmftd has heard of it"""
+        round_.modes.update(modes)
         for guest, words in modes.items():
             self.hosts.set_modes(round_.source, guest, words)
 
