@@ -454,12 +454,6 @@ vmft_file_source_start (VmftSource *source)
   look (self);
 }
 
-static const char *
-vmft_file_source_get_name (VmftSource *source)
-{
-  return VMFT_FILE_SOURCE (source)->name;
-}
-
 static GVariant *
 vmft_file_source_describe (VmftSource *source)
 {
@@ -498,7 +492,6 @@ static void
 vmft_file_source_iface_init (VmftSourceInterface *iface)
 {
   iface->start = vmft_file_source_start;
-  iface->get_name = vmft_file_source_get_name;
   iface->describe = vmft_file_source_describe;
 }
 

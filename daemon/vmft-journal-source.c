@@ -314,12 +314,6 @@ vmft_journal_source_start (VmftSource *source)
   on_look (self);
 }
 
-static const char *
-vmft_journal_source_get_name (VmftSource *source)
-{
-  return VMFT_JOURNAL_SOURCE (source)->name;
-}
-
 static GVariant *
 vmft_journal_source_describe (VmftSource *source)
 {
@@ -342,7 +336,6 @@ static void
 vmft_journal_source_iface_init (VmftSourceInterface *iface)
 {
   iface->start = vmft_journal_source_start;
-  iface->get_name = vmft_journal_source_get_name;
   iface->describe = vmft_journal_source_describe;
 }
 

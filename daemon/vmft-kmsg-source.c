@@ -231,12 +231,6 @@ vmft_kmsg_source_start (VmftSource *source)
     self->timer_id = vmft_clock_add_timer (self->clock, RETRY_MS, on_retry, self, NULL);
 }
 
-static const char *
-vmft_kmsg_source_get_name (VmftSource *source)
-{
-  return VMFT_KMSG_SOURCE (source)->name;
-}
-
 static GVariant *
 vmft_kmsg_source_describe (VmftSource *source)
 {
@@ -259,7 +253,6 @@ static void
 vmft_kmsg_source_iface_init (VmftSourceInterface *iface)
 {
   iface->start = vmft_kmsg_source_start;
-  iface->get_name = vmft_kmsg_source_get_name;
   iface->describe = vmft_kmsg_source_describe;
 }
 

@@ -227,12 +227,6 @@ vmft_pressure_source_start (VmftSource *source)
   look (self);
 }
 
-static const char *
-vmft_pressure_source_get_name (VmftSource *source)
-{
-  return VMFT_PRESSURE_SOURCE (source)->name;
-}
-
 static GVariant *
 describe_resource (const Resource *resource)
 {
@@ -275,7 +269,6 @@ static void
 vmft_pressure_source_iface_init (VmftSourceInterface *iface)
 {
   iface->start = vmft_pressure_source_start;
-  iface->get_name = vmft_pressure_source_get_name;
   iface->describe = vmft_pressure_source_describe;
 }
 

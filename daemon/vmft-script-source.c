@@ -109,12 +109,6 @@ vmft_script_source_start (VmftSource *source)
   schedule (self);
 }
 
-static const char *
-vmft_script_source_get_name (VmftSource *source)
-{
-  return VMFT_SCRIPT_SOURCE (source)->name;
-}
-
 static GVariant *
 vmft_script_source_describe (VmftSource *source)
 {
@@ -133,7 +127,6 @@ static void
 vmft_script_source_iface_init (VmftSourceInterface *iface)
 {
   iface->start = vmft_script_source_start;
-  iface->get_name = vmft_script_source_get_name;
   iface->describe = vmft_script_source_describe;
 }
 

@@ -16,12 +16,6 @@ vmft_source_start (VmftSource *self)
   VMFT_SOURCE_GET_IFACE (self)->start (self);
 }
 
-const char *
-vmft_source_get_name (VmftSource *self)
-{
-  return VMFT_SOURCE_GET_IFACE (self)->get_name (self);
-}
-
 GVariant *
 vmft_source_describe (VmftSource *self)
 {

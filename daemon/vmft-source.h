@@ -41,15 +41,11 @@ struct _VmftSourceInterface
   GTypeInterface parent;
 
   void (*start) (VmftSource *self);
-  const char *(*get_name) (VmftSource *self);
   GVariant *(*describe) (VmftSource *self);
 };
 
 /** vmft_source_start: begins to emit `batch`, until the object goes. */
 void vmft_source_start (VmftSource *self);
-
-/** vmft_source_get_name: Returns: NAME of its group "[Source NAME]". */
-const char *vmft_source_get_name (VmftSource *self);
 
 /** vmft_source_describe: Returns: (transfer floating): `a{sv}`: name, type, state, lines, bytes, cut. */
 GVariant *vmft_source_describe (VmftSource *self);

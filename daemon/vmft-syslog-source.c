@@ -394,12 +394,6 @@ vmft_syslog_source_start (VmftSource *source)
     self->timer_id = vmft_clock_add_timer (self->clock, RETRY_MS, on_retry, self, NULL);
 }
 
-static const char *
-vmft_syslog_source_get_name (VmftSource *source)
-{
-  return VMFT_SYSLOG_SOURCE (source)->name;
-}
-
 /* Where this really listens: port 0 in the configuration is a port of the kernel's choice here. */
 static GVariant *
 describe_addresses (VmftSyslogSource *self)
@@ -448,7 +442,6 @@ static void
 vmft_syslog_source_iface_init (VmftSourceInterface *iface)
 {
   iface->start = vmft_syslog_source_start;
-  iface->get_name = vmft_syslog_source_get_name;
   iface->describe = vmft_syslog_source_describe;
 }
 

@@ -117,12 +117,6 @@ vmft_lad_faulty_distance (const VmftLad *self)
   return self->faulty_distance;
 }
 
-void
-vmft_lad_restart (VmftLad *self)
-{
-  self->n_rows = 0;
-}
-
 guint
 vmft_lad_count (const VmftLad *self)
 {

@@ -67,9 +67,6 @@ double vmft_lad_feed (VmftLad *self, guint32 key, gboolean faulty, gboolean lear
  */
 double vmft_lad_faulty_distance (const VmftLad *self);
 
-/** vmft_lad_restart: the next row does not follow the last one: no window spans the two. */
-void vmft_lad_restart (VmftLad *self);
-
 /** vmft_lad_count: Returns: windows stored. */
 guint vmft_lad_count (const VmftLad *self);
 
