@@ -54,8 +54,8 @@ gboolean vmft_daemon_add_configured_sources (VmftDaemon *self, GError **error) G
 VmftOperation vmft_daemon_get_operation (VmftDaemon *self);
 
 /**
- * vmft_daemon_get_suspicion: Returns: (transfer full) (nullable): why nothing should move to this host now: its worst
- * confirmed incident in a sentence; NULL when it has none.
+ * vmft_daemon_get_suspicion: Returns: (transfer full) (nullable): why nothing should move to this host now: the first
+ * of its confirmed incidents that is neither a drill nor any user's claim, in a sentence; NULL when it has none.
  */
 char *vmft_daemon_get_suspicion (VmftDaemon *self);
 

@@ -105,7 +105,8 @@ add_sources (VmftMetrics *metrics, GVariant *input)
     { "bytes", "vmft_source_bytes_total", TRUE, "Bytes read." },
     { "cut_lines", "vmft_source_cut_lines_total", TRUE, "Lines too long, and cut." },
     { "dropped", "vmft_source_dropped_total", TRUE, "Lines dropped in a flood." },
-    { "over_limit", "vmft_source_over_limit_total", TRUE, "Lines over the rate limit." },
+    { "over_limit", "vmft_source_over_limit_total", TRUE,
+      "TCP connections closed at once: more than max-connections." },
     { "refused", "vmft_source_refused_total", TRUE, "Connections refused." },
   };
   g_autoptr (GVariant) sources =
