@@ -148,6 +148,8 @@ vmft_estimator_new (VmftStore *store, GError **error)
   self->last_id = vmft_store_last_id (store, VMFT_STORE_FORECASTS);
   if (!vmft_store_foreach (store, VMFT_STORE_FORECASTS, VMFT_STORE_BY_KEY, 0, replay, self, error))
     return NULL;
+  if (self->n_skipped > 0)
+    g_message ("%u forecasts cannot be read and teach nothing", self->n_skipped);
   return g_steal_pointer (&self);
 }
 
@@ -425,55 +427,6 @@ vmft_estimator_get_linear (VmftEstimator *self,
 
   vmft_linear_get (linear, a_s_per_byte, b_s);
   return linear->n;
-}
-
-static GVariant *
-describe_pair (VmftEstimator *self, const char *destination, const VmftPair *pair)
-{
-  GVariantDict dict;
-
-  g_variant_dict_init (&dict, NULL);
-  g_variant_dict_insert (&dict, "bandwidth_bps", "d", pair->link.bandwidth_bps);
-  g_variant_dict_insert (&dict, "sigma", "d", pair->link.sigma);
-  g_variant_dict_insert (&dict, "startup_s", "d", pair->link.startup_s);
-  g_variant_dict_insert (&dict, "configured_bps", "d", pair->configured_bps);
-  g_variant_dict_insert (&dict, "jobs", "u", pair->link.n_jobs);
-  for (guint i = 0; i < VMFT_N_MODES; i++)
-    {
-      const char *mode = vmft_mode_to_string ((VmftMode) i);
-      g_autofree char *key = g_strconcat ("linear_", mode, NULL);
-      GVariantDict linear;
-      double a, b;
-
-      if (pair->linear[i].n == 0)
-        continue;
-      vmft_linear_get (&pair->linear[i], &a, &b);
-      g_variant_dict_init (&linear, NULL);
-      g_variant_dict_insert (&linear, "a_s_per_byte", "d", a);
-      g_variant_dict_insert (&linear, "b_s", "d", b);
-      g_variant_dict_insert (&linear, "jobs", "u", pair->linear[i].n);
-      g_variant_dict_insert_value (&dict, key, g_variant_dict_end (&linear));
-    }
-  return g_variant_dict_end (&dict);
-}
-
-GVariant *
-vmft_estimator_describe (VmftEstimator *self)
-{
-  GVariantDict dict, pairs;
-  GHashTableIter iter;
-  gpointer destination, pair;
-
-  g_variant_dict_init (&dict, NULL);
-  g_variant_dict_init (&pairs, NULL);
-  g_hash_table_iter_init (&iter, self->pairs);
-  while (g_hash_table_iter_next (&iter, &destination, &pair))
-    if (*(const char *) destination != '\0')
-      g_variant_dict_insert_value (&pairs, destination, describe_pair (self, destination, pair));
-  g_variant_dict_insert_value (&dict, "destinations", g_variant_dict_end (&pairs));
-  g_variant_dict_insert (&dict, "open_forecasts", "u", g_hash_table_size (self->open));
-  g_variant_dict_insert (&dict, "skipped_records", "u", self->n_skipped);
-  return g_variant_dict_end (&dict);
 }
 
 static void

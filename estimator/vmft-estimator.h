@@ -153,7 +153,4 @@ guint vmft_estimator_get_linear (VmftEstimator *self,
                                  double *a_s_per_byte,
                                  double *b_s);
 
-/** vmft_estimator_describe: Returns: (transfer floating): `a{sv}`: per destination bandwidth, start-up, n, a, b. */
-GVariant *vmft_estimator_describe (VmftEstimator *self);
-
 G_END_DECLS

@@ -307,29 +307,6 @@ hypervisor_watch_job (VmftHypervisor *hypervisor, const char *uuid, const char *
 }
 
 static void
-hypervisor_list_jobs (VmftHypervisor *hypervisor, GTask *task)
-{
-  VmftFakeHypervisor *self = VMFT_FAKE_HYPERVISOR (hypervisor);
-  GPtrArray *jobs = g_ptr_array_new_with_free_func ((GDestroyNotify) vmft_job_free);
-
-  for (guint i = 0; i < self->world->jobs->len; i++)
-    {
-      const FakeJob *fake = g_ptr_array_index (self->world->jobs, i);
-      VmftJob *job = NULL;
-
-      if (fake->source != self->host)
-        continue;
-      job = g_new0 (VmftJob, 1);
-      job->uuid = g_strdup (fake->guest->uuid);
-      job->postcopy = vmft_fake_job_in_postcopy (fake);
-      job->paused = fake->phase == FAKE_JOB_BROKEN;
-      job->elapsed_s = fake->elapsed_s;
-      g_ptr_array_add (jobs, job);
-    }
-  g_task_return_pointer (task, jobs, (GDestroyNotify) g_ptr_array_unref);
-}
-
-static void
 hypervisor_switch (VmftHypervisor *hypervisor, const char *uuid, GTask *task)
 {
   FakeGuest *guest = require_guest (hypervisor, uuid, task);
@@ -420,19 +397,6 @@ require_host (VmftHypervisor *hypervisor, const char *uri, GTask *task)
 }
 
 static void
-hypervisor_destination_free_memory (VmftHypervisor *hypervisor, const char *uri, GTask *task)
-{
-  FakeHost *host = require_host (hypervisor, uri, task);
-
-  if (host != NULL)
-    {
-      guint64 bytes = free_bytes (VMFT_FAKE_HYPERVISOR (hypervisor)->world, host);
-
-      g_task_return_pointer (task, g_memdup2 (&bytes, sizeof bytes), g_free);
-    }
-}
-
-static void
 hypervisor_probe (VmftHypervisor *hypervisor, const char *destination, const char *uri, GTask *task)
 {
   VmftFakeHypervisor *self = VMFT_FAKE_HYPERVISOR (hypervisor);
@@ -466,12 +430,10 @@ hypervisor_iface_init (VmftHypervisorInterface *iface)
   iface->sample_dirty = hypervisor_sample_dirty;
   iface->migrate = hypervisor_migrate;
   iface->watch_job = hypervisor_watch_job;
-  iface->list_jobs = hypervisor_list_jobs;
   iface->switch_to_postcopy = hypervisor_switch;
   iface->abort = hypervisor_abort;
   iface->save = hypervisor_save;
   iface->set_policy = hypervisor_set_policy;
-  iface->destination_free_memory = hypervisor_destination_free_memory;
   iface->probe = hypervisor_probe;
 }
 

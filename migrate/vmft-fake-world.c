@@ -373,12 +373,6 @@ vmft_fake_world_count_jobs (VmftFakeWorld *self, const char *host)
   return n;
 }
 
-gboolean
-vmft_fake_world_is_alive (VmftFakeWorld *self, const char *host)
-{
-  return vmft_fake_find_host (self, host)->alive;
-}
-
 static gboolean
 overlap (const VmftFakeRun *a, const VmftFakeRun *b)
 {

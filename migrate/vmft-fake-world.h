@@ -122,9 +122,6 @@ const char *vmft_fake_world_where (VmftFakeWorld *self, const char *uuid);
 /** vmft_fake_world_count_jobs: Returns: migrations under way, from @host or, with NULL, anywhere. */
 guint vmft_fake_world_count_jobs (VmftFakeWorld *self, const char *host);
 
-/** vmft_fake_world_is_alive: Returns: whether @host has power. */
-gboolean vmft_fake_world_is_alive (VmftFakeWorld *self, const char *host);
-
 /** vmft_fake_world_check: Returns: whether no guest ever ran on two hosts at once; @error names the first that did. */
 gboolean vmft_fake_world_check (VmftFakeWorld *self, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

@@ -67,15 +67,6 @@ vmft_result_free (VmftResult *result)
   g_free (result);
 }
 
-void
-vmft_job_free (VmftJob *job)
-{
-  if (job == NULL)
-    return;
-  g_free (job->uuid);
-  g_free (job);
-}
-
 VmftProbe *
 vmft_probe_new (void)
 {
@@ -226,24 +217,6 @@ vmft_hypervisor_watch_job_async (VmftHypervisor *self,
 }
 
 void
-vmft_hypervisor_list_jobs_async (VmftHypervisor *self,
-                                 GCancellable *cancellable,
-                                 GAsyncReadyCallback callback,
-                                 gpointer user_data)
-{
-  g_autoptr (GTask) task =
-      new_task (self, cancellable, callback, user_data, vmft_hypervisor_list_jobs_async, "vmft list jobs");
-
-  VMFT_HYPERVISOR_GET_IFACE (self)->list_jobs (self, task);
-}
-
-GPtrArray *
-vmft_hypervisor_list_jobs_finish (VmftHypervisor *self, GAsyncResult *result, GError **error)
-{
-  return g_task_propagate_pointer (G_TASK (result), error);
-}
-
-void
 vmft_hypervisor_switch_async (VmftHypervisor *self,
                               const char *uuid,
                               GCancellable *cancellable,
@@ -301,33 +274,6 @@ gboolean
 vmft_hypervisor_bool_finish (VmftHypervisor *self, GAsyncResult *result, GError **error)
 {
   return g_task_propagate_boolean (G_TASK (result), error);
-}
-
-void
-vmft_hypervisor_destination_free_memory_async (VmftHypervisor *self,
-                                               const char *uri,
-                                               GCancellable *cancellable,
-                                               GAsyncReadyCallback callback,
-                                               gpointer user_data)
-{
-  g_autoptr (GTask) task = new_task (self, cancellable, callback, user_data,
-                                     vmft_hypervisor_destination_free_memory_async, "vmft free memory");
-
-  VMFT_HYPERVISOR_GET_IFACE (self)->destination_free_memory (self, uri, task);
-}
-
-gboolean
-vmft_hypervisor_destination_free_memory_finish (VmftHypervisor *self,
-                                                GAsyncResult *result,
-                                                guint64 *bytes,
-                                                GError **error)
-{
-  g_autofree guint64 *value = g_task_propagate_pointer (G_TASK (result), error);
-
-  if (value == NULL)
-    return FALSE;
-  *bytes = *value;
-  return TRUE;
 }
 
 void

@@ -90,17 +90,6 @@ typedef struct
 void vmft_result_free (VmftResult *result);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VmftResult, vmft_result_free)
 
-/** VmftJob: a migration that was already running when the daemon came (back). */
-typedef struct
-{
-  char *uuid;
-  gboolean postcopy;
-  gboolean paused; /* a post-copy job whose link broke: it waits to be resumed */
-  double elapsed_s;
-} VmftJob;
-
-void vmft_job_free (VmftJob *job);
-
 /**
  * VmftProbe: a destination as it is now.
  * @qemu_version, @libvirt_version: major * 1000000 + minor * 1000 + release; 0 when unknown
@@ -152,12 +141,10 @@ struct _VmftHypervisorInterface
   void (*sample_dirty) (VmftHypervisor *self, const char *uuid, guint period_s, GTask *task);
   void (*migrate) (VmftHypervisor *self, const VmftMigrationSpec *spec, GTask *task);
   void (*watch_job) (VmftHypervisor *self, const char *uuid, const char *destination_uri, GTask *task);
-  void (*list_jobs) (VmftHypervisor *self, GTask *task);
   void (*switch_to_postcopy) (VmftHypervisor *self, const char *uuid, GTask *task);
   void (*abort) (VmftHypervisor *self, const char *uuid, GTask *task);
   void (*save) (VmftHypervisor *self, const char *uuid, const char *directory, GTask *task);
   void (*set_policy) (VmftHypervisor *self, const char *uuid, const VmftVmPolicy *policy, GTask *task);
-  void (*destination_free_memory) (VmftHypervisor *self, const char *uri, GTask *task);
   void (*probe) (VmftHypervisor *self, const char *destination, const char *uri, GTask *task);
 };
 
@@ -213,15 +200,6 @@ void vmft_hypervisor_watch_job_async (VmftHypervisor *self,
                                       GAsyncReadyCallback callback,
                                       gpointer user_data);
 
-/** vmft_hypervisor_list_jobs_async: finishes with the (element-type VmftJob) migrations that run on this host. */
-void vmft_hypervisor_list_jobs_async (VmftHypervisor *self,
-                                      GCancellable *cancellable,
-                                      GAsyncReadyCallback callback,
-                                      gpointer user_data);
-GPtrArray *vmft_hypervisor_list_jobs_finish (VmftHypervisor *self,
-                                             GAsyncResult *result,
-                                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
-
 /** vmft_hypervisor_switch_async: pre-copy to post-copy; "too late, it is done" is no error. */
 void vmft_hypervisor_switch_async (VmftHypervisor *self,
                                    const char *uuid,
@@ -266,17 +244,6 @@ void vmft_hypervisor_set_policy_async (VmftHypervisor *self,
 gboolean vmft_hypervisor_bool_finish (VmftHypervisor *self,
                                       GAsyncResult *result,
                                       GError **error) G_GNUC_WARN_UNUSED_RESULT;
-
-/** vmft_hypervisor_destination_free_memory_async: finishes with the bytes free on the host behind @uri. */
-void vmft_hypervisor_destination_free_memory_async (VmftHypervisor *self,
-                                                    const char *uri,
-                                                    GCancellable *cancellable,
-                                                    GAsyncReadyCallback callback,
-                                                    gpointer user_data);
-gboolean vmft_hypervisor_destination_free_memory_finish (VmftHypervisor *self,
-                                                         GAsyncResult *result,
-                                                         guint64 *bytes,
-                                                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /**
  * vmft_hypervisor_probe_async:

@@ -172,14 +172,6 @@ hypervisor_watch_job (VmftHypervisor *hypervisor, const char *uuid, const char *
   start_job (VMFT_LIBVIRT_HYPERVISOR (hypervisor), spec, task, TRUE);
 }
 
-static void
-hypervisor_list_jobs (VmftHypervisor *hypervisor, GTask *task)
-{
-  VmftLibvirtHypervisor *self = VMFT_LIBVIRT_HYPERVISOR (hypervisor);
-
-  vmft_connection_call (self->connection, task, vmft_migration_list_jobs);
-}
-
 static VmftMigration *
 require_job (VmftHypervisor *hypervisor, const char *uuid, GTask *task)
 {
@@ -358,28 +350,6 @@ hypervisor_sample_dirty (VmftHypervisor *hypervisor, const char *uuid, guint per
 
 /* --- the destination --- */
 
-static void
-free_memory_in_thread (GTask *task, virConnectPtr connection, gpointer task_data)
-{
-  g_autoptr (GError) error = NULL;
-  unsigned long long bytes = virNodeGetFreeMemory (connection);
-
-  if (bytes == 0)
-    {
-      vmft_libvirt_set_error (&error, NULL, "cannot read the destination's free memory");
-      g_task_return_error (task, g_steal_pointer (&error));
-      return;
-    }
-  g_task_return_pointer (task, g_memdup2 (&(guint64){ bytes }, sizeof (guint64)), g_free);
-}
-
-static void
-hypervisor_destination_free_memory (VmftHypervisor *hypervisor, const char *uri, GTask *task)
-{
-  vmft_connection_call_uri (VMFT_LIBVIRT_HYPERVISOR (hypervisor)->connection, task, uri,
-                            free_memory_in_thread);
-}
-
 /* in post-copy the guest would write to a disk whose copy is not complete */
 static guint
 modes_of_vm (const VmftVm *vm)
@@ -506,12 +476,10 @@ hypervisor_iface_init (VmftHypervisorInterface *iface)
   iface->sample_dirty = hypervisor_sample_dirty;
   iface->migrate = hypervisor_migrate;
   iface->watch_job = hypervisor_watch_job;
-  iface->list_jobs = hypervisor_list_jobs;
   iface->switch_to_postcopy = hypervisor_switch;
   iface->abort = hypervisor_abort;
   iface->save = hypervisor_save;
   iface->set_policy = hypervisor_set_policy;
-  iface->destination_free_memory = hypervisor_destination_free_memory;
   iface->probe = hypervisor_probe;
 }
 

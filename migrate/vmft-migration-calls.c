@@ -293,38 +293,3 @@ vmft_migration_look_at_destination (GTask *task, virConnectPtr connection, gpoin
   ends->destination = end;
   g_task_return_pointer (task, ends, g_free);
 }
-
-void
-vmft_migration_list_jobs (GTask *task, virConnectPtr connection, gpointer task_data)
-{
-  g_autoptr (GPtrArray) jobs = g_ptr_array_new_with_free_func ((GDestroyNotify) vmft_job_free);
-  g_autoptr (GError) error = NULL;
-  virDomainPtr *domains = NULL;
-  int n = virConnectListAllDomains (connection, &domains, VIR_CONNECT_LIST_DOMAINS_ACTIVE);
-
-  if (n < 0)
-    {
-      vmft_libvirt_set_error (&error, NULL, "cannot list the running migrations");
-      g_task_return_error (task, g_steal_pointer (&error));
-      return;
-    }
-  for (int i = 0; i < n; i++)
-    {
-      g_autoptr (virDomain) domain = domains[i];
-      char uuid[VIR_UUID_STRING_BUFLEN] = "";
-      VmftPoll poll = { 0 };
-      VmftJob *job = NULL;
-
-      if (!look_at_job (domain, &poll) || !poll.active || virDomainGetUUIDString (domain, uuid) < 0)
-        continue;
-      job = g_new0 (VmftJob, 1);
-      job->uuid = g_strdup (uuid);
-      job->postcopy = poll.progress.postcopy;
-      job->paused = poll.end == VMFT_END_POSTCOPY_FAILED;
-      job->elapsed_s = poll.progress.elapsed_s;
-      g_ptr_array_add (jobs, job);
-    }
-  free (domains);
-  virResetLastError ();
-  g_task_return_pointer (task, g_steal_pointer (&jobs), (GDestroyNotify) g_ptr_array_unref);
-}

@@ -72,9 +72,6 @@ void vmft_migration_look_at_source (GTask *task, virConnectPtr connection, gpoin
 /** vmft_migration_look_at_destination: @connection: to the destination; task data: uuid. Returns a #VmftEnds. */
 void vmft_migration_look_at_destination (GTask *task, virConnectPtr connection, gpointer task_data);
 
-/** vmft_migration_list_jobs: Returns a (element-type VmftJob) #GPtrArray of the outgoing jobs of all domains. */
-void vmft_migration_list_jobs (GTask *task, virConnectPtr connection, gpointer task_data);
-
 /** vmft_progress_from_params: fills @progress from libvirt's job statistics. */
 void vmft_progress_from_params (VmftProgress *progress, const VmftTypedParams *params);
 
