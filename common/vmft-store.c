@@ -2,6 +2,7 @@
 #include "vmft-store.h"
 
 #include "vmft-error.h"
+#include "vmft-json.h"
 
 G_DEFINE_INTERFACE (VmftStore, vmft_store, G_TYPE_OBJECT)
 
@@ -101,6 +102,17 @@ vmft_store_foreach (VmftStore *self,
                     GError **error)
 {
   return VMFT_STORE_GET_IFACE (self)->foreach (self, table, order, limit, func, user_data, error);
+}
+
+gboolean
+vmft_store_foreach_of_incident (VmftStore *self,
+                                const char *table,
+                                guint64 incident_id,
+                                VmftStoreFunc func,
+                                gpointer user_data,
+                                GError **error)
+{
+  return VMFT_STORE_GET_IFACE (self)->foreach_of_incident (self, table, incident_id, func, user_data, error);
 }
 
 guint64
@@ -325,6 +337,35 @@ memory_store_foreach (VmftStore *store,
   return TRUE;
 }
 
+typedef struct
+{
+  guint64 incident_id;
+  VmftStoreFunc func;
+  gpointer user_data;
+} OfIncident;
+
+static gboolean
+pass_on_of_incident (const char *key, VmftTime time_us, GVariant *record, gpointer user_data)
+{
+  OfIncident *of = user_data;
+
+  return (guint64) vmft_dict_int64 (record, "incident_id", 0) != of->incident_id ||
+         of->func (key, time_us, record, of->user_data);
+}
+
+static gboolean
+memory_store_foreach_of_incident (VmftStore *store,
+                                  const char *table,
+                                  guint64 incident_id,
+                                  VmftStoreFunc func,
+                                  gpointer user_data,
+                                  GError **error)
+{
+  OfIncident of = { incident_id, func, user_data };
+
+  return memory_store_foreach (store, table, VMFT_STORE_NEWEST_FIRST, 0, pass_on_of_incident, &of, error);
+}
+
 static guint64
 memory_store_last_id (VmftStore *store, const char *table)
 {
@@ -342,6 +383,7 @@ memory_store_iface_init (VmftStoreInterface *iface)
   iface->put = memory_store_put;
   iface->remove = memory_store_remove;
   iface->foreach = memory_store_foreach;
+  iface->foreach_of_incident = memory_store_foreach_of_incident;
   iface->get = memory_store_get;
   iface->last_id = memory_store_last_id;
 }

@@ -75,6 +75,12 @@ struct _VmftStoreInterface
                        VmftStoreFunc func,
                        gpointer user_data,
                        GError **error);
+  gboolean (*foreach_of_incident) (VmftStore *self,
+                                   const char *table,
+                                   guint64 incident_id,
+                                   VmftStoreFunc func,
+                                   gpointer user_data,
+                                   GError **error);
   GVariant *(*get) (VmftStore *self, const char *table, const char *key, GError **error);
   guint64 (*last_id) (VmftStore *self, const char *table);
 };
@@ -119,7 +125,12 @@ gboolean vmft_store_remove (VmftStore *self, const char *table, const char *key,
 gboolean vmft_store_remove_id (VmftStore *self, const char *table, guint64 id, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
 
-/** vmft_store_get: Returns: (transfer full) (nullable): the record; NULL without @error when there is none. */
+/**
+ * vmft_store_get:
+ * @error: %VMFT_ERROR_CORRUPT when the record is there and cannot be read
+ *
+ * Returns: (transfer full) (nullable): the record; NULL without @error when there is none.
+ */
 GVariant *vmft_store_get (VmftStore *self, const char *table, const char *key, GError **error);
 
 /** vmft_store_get_id: vmft_store_get() for a record put with vmft_store_put_id(). */
@@ -129,6 +140,8 @@ GVariant *vmft_store_get_id (VmftStore *self, const char *table, guint64 id, GEr
  * vmft_store_foreach:
  * @limit: at most so many records; 0 means all
  * @func: called for each; must not change the store
+ *
+ * A record that cannot be read is left out with a warning: one damaged row must not cost the others.
  */
 gboolean vmft_store_foreach (VmftStore *self,
                              const char *table,
@@ -137,6 +150,20 @@ gboolean vmft_store_foreach (VmftStore *self,
                              VmftStoreFunc func,
                              gpointer user_data,
                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/**
+ * vmft_store_foreach_of_incident:
+ * @table: %VMFT_STORE_ALARMS, %VMFT_STORE_PLANS or %VMFT_STORE_MIGRATIONS
+ * @incident_id: the records whose "incident_id" is this one
+ *
+ * vmft_store_foreach(), newest first, at the price of those records alone however many others there are.
+ */
+gboolean vmft_store_foreach_of_incident (VmftStore *self,
+                                         const char *table,
+                                         guint64 incident_id,
+                                         VmftStoreFunc func,
+                                         gpointer user_data,
+                                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /** vmft_store_last_id: Returns: the largest number ever put with vmft_store_put_id() that is still there, or 0. */
 guint64 vmft_store_last_id (VmftStore *self, const char *table);

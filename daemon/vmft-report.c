@@ -9,9 +9,8 @@
 typedef struct
 {
   VmftDaemon *self;
-  const VmftQuery *query;
-  const char *incident_key; /* which member names the incident */
-  gboolean live;            /* a running job's record is the executor's */
+  guint limit;
+  gboolean live; /* a running job's record is the executor's */
   guint n;
   GVariantBuilder builder;
 } Listing;
@@ -20,37 +19,32 @@ static gboolean
 list_record (const char *key, VmftTime time_us, GVariant *record, gpointer user_data)
 {
   Listing *listing = user_data;
-  const char *state = vmft_dict_string (record, "state");
   GVariant *live = NULL;
 
-  if (listing->query->incident != 0 &&
-      (guint64) vmft_dict_int64 (record, listing->incident_key, 0) != listing->query->incident)
-    return TRUE;
-  if (listing->query->open && g_strcmp0 (state, "cleared") == 0)
-    return TRUE;
   if (listing->live)
     live = vmft_executor_lookup (listing->self->executor, (guint64) vmft_dict_int64 (record, "id", 0));
   g_variant_builder_add_value (&listing->builder, live ? live : record);
   listing->n++;
-  return listing->query->limit == 0 || listing->n < listing->query->limit;
+  return listing->limit == 0 || listing->n < listing->limit;
 }
 
 static GVariant *
-list_table (VmftDaemon *self,
-            const char *table,
-            const char *incident_key,
-            const VmftQuery *query,
-            GError **error)
+list_table (VmftDaemon *self, const char *table, const VmftQuery *query, GError **error)
 {
   Listing listing = {
     .self = self,
-    .query = query,
-    .incident_key = incident_key,
+    .limit = query->limit,
     .live = strcmp (table, VMFT_STORE_MIGRATIONS) == 0,
   };
+  gboolean read;
 
   g_variant_builder_init (&listing.builder, G_VARIANT_TYPE ("aa{sv}"));
-  if (vmft_store_foreach (self->store, table, VMFT_STORE_NEWEST_FIRST, 0, list_record, &listing, error))
+  if (query->incident != 0)
+    read = vmft_store_foreach_of_incident (self->store, table, query->incident, list_record, &listing, error);
+  else
+    read = vmft_store_foreach (self->store, table, VMFT_STORE_NEWEST_FIRST, query->limit, list_record,
+                               &listing, error);
+  if (read)
     return g_variant_builder_end (&listing.builder);
   g_variant_builder_clear (&listing.builder);
   return NULL;
@@ -59,25 +53,80 @@ list_table (VmftDaemon *self,
 GVariant *
 vmft_daemon_list_alarms (VmftDaemon *self, const VmftQuery *query, GError **error)
 {
-  return list_table (self, VMFT_STORE_ALARMS, "incident_id", query, error);
+  return list_table (self, VMFT_STORE_ALARMS, query, error);
+}
+
+static gint
+newest_incident_first (gconstpointer a, gconstpointer b)
+{
+  const VmftIncident *x = *(const VmftIncident *const *) a, *y = *(const VmftIncident *const *) b;
+
+  if (x->last_us != y->last_us)
+    return x->last_us > y->last_us ? -1 : 1;
+  return x->id > y->id ? -1 : x->id < y->id;
+}
+
+/* Those that are open are all in memory: the table holds years of others. */
+static GVariant *
+list_open_incidents (VmftDaemon *self, const VmftQuery *query)
+{
+  g_autoptr (GPtrArray) incidents = vmft_detector_list_incidents (self->detector);
+  GVariantBuilder builder;
+  guint n = 0;
+
+  g_ptr_array_sort (incidents, newest_incident_first);
+  g_variant_builder_init (&builder, G_VARIANT_TYPE ("aa{sv}"));
+  for (guint i = 0; i < incidents->len && (query->limit == 0 || n < query->limit); i++)
+    {
+      const VmftIncident *incident = g_ptr_array_index (incidents, i);
+
+      if (incident->state == VMFT_INCIDENT_CLEARED ||
+          (query->incident != 0 && incident->id != query->incident))
+        continue;
+      g_variant_builder_add_value (&builder, vmft_incident_to_variant (incident));
+      n++;
+    }
+  return g_variant_builder_end (&builder);
+}
+
+static GVariant *
+list_one_incident (VmftDaemon *self, guint64 id, GError **error)
+{
+  g_autoptr (GError) local = NULL;
+  g_autoptr (GVariant) record = vmft_store_get_id (self->store, VMFT_STORE_INCIDENTS, id, &local);
+  GVariantBuilder builder;
+
+  if (local != NULL)
+    {
+      g_propagate_error (error, g_steal_pointer (&local));
+      return NULL;
+    }
+  g_variant_builder_init (&builder, G_VARIANT_TYPE ("aa{sv}"));
+  if (record != NULL)
+    g_variant_builder_add_value (&builder, record);
+  return g_variant_builder_end (&builder);
 }
 
 GVariant *
 vmft_daemon_list_incidents (VmftDaemon *self, const VmftQuery *query, GError **error)
 {
-  return list_table (self, VMFT_STORE_INCIDENTS, "id", query, error);
+  if (query->open)
+    return list_open_incidents (self, query);
+  if (query->incident != 0)
+    return list_one_incident (self, query->incident, error);
+  return list_table (self, VMFT_STORE_INCIDENTS, query, error);
 }
 
 GVariant *
 vmft_daemon_list_plans (VmftDaemon *self, const VmftQuery *query, GError **error)
 {
-  return list_table (self, VMFT_STORE_PLANS, "incident_id", query, error);
+  return list_table (self, VMFT_STORE_PLANS, query, error);
 }
 
 GVariant *
 vmft_daemon_list_migrations (VmftDaemon *self, const VmftQuery *query, GError **error)
 {
-  return list_table (self, VMFT_STORE_MIGRATIONS, "incident_id", query, error);
+  return list_table (self, VMFT_STORE_MIGRATIONS, query, error);
 }
 
 GVariant *

@@ -20,6 +20,13 @@ static const char *const table_names[] = {
   VMFT_STORE_PLANS,     VMFT_STORE_MIGRATIONS, VMFT_STORE_CURSORS,  VMFT_STORE_SETTINGS,
 };
 
+/* Those whose records belong to incidents, and how to find the incident in the record's text. The index is on this very
+ * expression; text that is no JSON has none. */
+static const char *const tables_of_incidents[] = { VMFT_STORE_ALARMS, VMFT_STORE_PLANS,
+                                                   VMFT_STORE_MIGRATIONS };
+
+#define INCIDENT_OF_RECORD "(CASE WHEN json_valid (record) THEN json_extract (record, '$.incident_id') END)"
+
 typedef enum
 {
   OP_PUT,
@@ -128,6 +135,29 @@ create_tables (VmftSqliteStore *self, GError **error)
   return execute (self, sql->str, "cannot create the tables", error);
 }
 
+/* Made on every start, as a database of an older vmftd has none. One that cannot be made now (a full disk) costs time. */
+static gboolean
+create_indexes (VmftSqliteStore *self, GError **error)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (tables_of_incidents); i++)
+    {
+      const char *table = tables_of_incidents[i];
+      g_autofree char *sql = g_strdup_printf (
+          "CREATE INDEX IF NOT EXISTS %1$s_incident ON %1$s (" INCIDENT_OF_RECORD ", time_us, key)", table);
+      g_autoptr (GError) local = NULL;
+
+      if (execute (self, sql, "cannot make an index", &local))
+        continue;
+      if (g_error_matches (local, VMFT_ERROR, VMFT_ERROR_CORRUPT))
+        {
+          g_propagate_error (error, g_steal_pointer (&local));
+          return FALSE;
+        }
+      g_warning ("%s; reading of one incident takes longer", local->message);
+    }
+  return TRUE;
+}
+
 static gboolean
 check_integrity (VmftSqliteStore *self, GError **error)
 {
@@ -173,7 +203,7 @@ open_database (VmftSqliteStore *self, GError **error)
   return execute (self,
                   "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0;",
                   "cannot use the database", error) &&
-         check_integrity (self, error) && check_schema (self, error);
+         check_integrity (self, error) && check_schema (self, error) && create_indexes (self, error);
 }
 
 static void
@@ -564,6 +594,32 @@ vmft_sqlite_store_foreach (VmftStore *store,
   return walk (self, statement, index, limit, func, user_data, error);
 }
 
+static gboolean
+vmft_sqlite_store_foreach_of_incident (VmftStore *store,
+                                       const char *table,
+                                       guint64 incident_id,
+                                       VmftStoreFunc func,
+                                       gpointer user_data,
+                                       GError **error)
+{
+  VmftSqliteStore *self = VMFT_SQLITE_STORE (store);
+  g_autoptr (sqlite3_stmt) statement = NULL;
+  g_autofree char *sql = NULL;
+  guint index;
+  int code;
+
+  if (!find_table (table, &index, error))
+    return FALSE;
+  sql = g_strdup_printf ("SELECT key, time_us, record FROM %s WHERE " INCIDENT_OF_RECORD
+                         " = ?1 ORDER BY time_us DESC, key DESC",
+                         table_names[index]);
+  code = sqlite3_prepare_v2 (self->db, sql, -1, &statement, NULL);
+  if (code != SQLITE_OK)
+    return fail (self, code, sql, error);
+  sqlite3_bind_int64 (statement, 1, (gint64) incident_id);
+  return walk (self, statement, index, 0, func, user_data, error);
+}
+
 static guint64
 vmft_sqlite_store_last_id (VmftStore *store, const char *table)
 {
@@ -622,6 +678,7 @@ vmft_sqlite_store_iface_init (VmftStoreInterface *iface)
   iface->put = vmft_sqlite_store_put;
   iface->remove = vmft_sqlite_store_remove;
   iface->foreach = vmft_sqlite_store_foreach;
+  iface->foreach_of_incident = vmft_sqlite_store_foreach_of_incident;
   iface->get = vmft_sqlite_store_get;
   iface->last_id = vmft_sqlite_store_last_id;
 }

@@ -299,6 +299,85 @@ test_unreadable_incident_is_trimmed (Fixture *f, gconstpointer data)
   g_assert_cmpstr (warnings ()->str, ==, "");
 }
 
+static char *
+list_of (VmftStore *store, const char *table, guint64 incident_id)
+{
+  g_autoptr (GString) text = g_string_new (NULL);
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (vmft_store_foreach_of_incident (store, table, incident_id, collect, text, &error));
+  g_assert_no_error (error);
+  return g_string_free (g_steal_pointer (&text), FALSE);
+}
+
+static void
+put_of (VmftStore *store, const char *table, guint64 id, guint64 incident_id, VmftTime time_us)
+{
+  g_autoptr (GError) error = NULL;
+  g_auto (GVariantDict) dict = G_VARIANT_DICT_INIT (NULL);
+
+  g_variant_dict_insert (&dict, "number", "x", (gint64) id);
+  g_variant_dict_insert (&dict, "incident_id", "t", incident_id);
+  g_assert_true (vmft_store_put_id (store, table, id, time_us, g_variant_dict_end (&dict), &error));
+  g_assert_no_error (error);
+}
+
+static void
+fill_incidents (VmftStore *store)
+{
+  static const char *const tables[] = { VMFT_STORE_ALARMS, VMFT_STORE_PLANS, VMFT_STORE_MIGRATIONS };
+
+  for (guint i = 0; i < G_N_ELEMENTS (tables); i++)
+    {
+      for (guint64 id = 1; id <= 9; id++)
+        put_of (store, tables[i], id, id % 3 + 1, id == 2 ? 100 : (VmftTime) (id / 4));
+      put_of (store, tables[i], 4, 3, 50); /* another's now */
+      put (store, tables[i], 10, 1);       /* nobody's */
+    }
+}
+
+/* Both stores say the same of an incident, and the one on disk also when it was written without its index. */
+static void
+test_of_incident (Fixture *f, gconstpointer data)
+{
+  static const char *const tables[] = { VMFT_STORE_ALARMS, VMFT_STORE_PLANS, VMFT_STORE_MIGRATIONS };
+  static const char *const expected[] = { "", "9 6 3 ", "7 1 ", "2 4 8 5 ", "" };
+  g_autoptr (VmftStore) store = open_store (f);
+  g_autoptr (VmftStore) memory = vmft_memory_store_new ();
+
+  fill_incidents (store);
+  fill_incidents (memory);
+  damage (f, "DROP INDEX alarms_incident; UPDATE alarms SET record = record");
+  g_clear_object (&store);
+  store = open_store (f);
+  for (guint i = 0; i < G_N_ELEMENTS (tables); i++)
+    for (guint64 incident_id = 1; incident_id < G_N_ELEMENTS (expected); incident_id++)
+      {
+        g_autofree char *kept = list_of (store, tables[i], incident_id);
+        g_autofree char *held = list_of (memory, tables[i], incident_id);
+
+        g_assert_cmpstr (kept, ==, expected[incident_id]);
+        g_assert_cmpstr (held, ==, expected[incident_id]);
+      }
+  g_assert_false (vmft_store_foreach_of_incident (store, "nonsense", 1, collect, NULL, NULL));
+}
+
+/* What is of other incidents is not parsed: that would warn here. */
+static void
+test_of_incident_alone (Fixture *f, gconstpointer data)
+{
+  g_autoptr (VmftStore) store = open_store (f);
+  g_autofree char *kept = NULL;
+
+  fill_incidents (store);
+  damage (f, "UPDATE alarms SET record = '[1]' WHERE json_extract (record, '$.incident_id') = 1");
+  damage (f, "UPDATE alarms SET record = '{' WHERE key LIKE '%7'");
+  g_string_truncate (warnings (), 0);
+  kept = list_of (store, VMFT_STORE_ALARMS, 3);
+  g_assert_cmpstr (kept, ==, "2 4 8 5 ");
+  g_assert_cmpstr (warnings ()->str, ==, "");
+}
+
 static VmftDetector *
 start_detector (Fixture *f, VmftStore *store)
 {
@@ -525,6 +604,8 @@ main (int argc, char **argv)
   ADD ("corrupt-file", test_corrupt_file);
   ADD ("unreadable-records", test_unreadable_records);
   ADD ("unreadable-incident-is-trimmed", test_unreadable_incident_is_trimmed);
+  ADD ("of-incident", test_of_incident);
+  ADD ("of-incident-alone", test_of_incident_alone);
   ADD ("detector-starts", test_detector_starts);
   ADD ("newer-schema", test_newer_schema);
   ADD ("unusable-directory", test_unusable_directory);
