@@ -24,6 +24,7 @@ struct _VmftInquiry
   VmftInference *inference;
   VmftInquiryFeed feed;
   gpointer user_data;
+  char *provider; /* as configured */
   gboolean asks;
   gboolean asks_all; /* the kernel's templates, whatever their verdict */
 
@@ -243,6 +244,7 @@ vmft_inquiry_to_variant (VmftInquiry *self)
   GVariantDict dict;
 
   g_variant_dict_init (&dict, inference);
+  g_variant_dict_insert (&dict, "provider", "s", self->provider);
   g_variant_dict_insert (&dict, "raised", "t", self->n_raised);
   g_variant_dict_insert (&dict, "lowered", "t", self->n_lowered);
   return g_variant_dict_end (&dict);
@@ -251,13 +253,13 @@ vmft_inquiry_to_variant (VmftInquiry *self)
 /* --- making one --- */
 
 static VmftInferenceProvider *
-make_provider (VmftConf *conf, GError **error)
+make_provider (VmftInquiry *self, VmftConf *conf, GError **error)
 {
   VmftLlmConfig config = VMFT_LLM_CONFIG_DEFAULT;
   VmftInferenceProvider *provider;
 
   /* the kernel-message model is the engines' own and has answered before anyone could ask */
-  if (strcmp (vmft_conf_get_string (conf, "Inference", "provider"), "llm") != 0)
+  if (!self->asks)
     return vmft_inference_none_new ();
   config.url = vmft_conf_get_string (conf, "Inference", "url");
   config.model = vmft_conf_get_string (conf, "Inference", "model");
@@ -281,7 +283,7 @@ static gboolean
 start_inference (VmftInquiry *self, VmftConf *conf, VmftStore *store, GError **error)
 {
   VmftInferenceConfig config = VMFT_INFERENCE_CONFIG_DEFAULT;
-  g_autoptr (VmftInferenceProvider) provider = make_provider (conf, error);
+  g_autoptr (VmftInferenceProvider) provider = make_provider (self, conf, error);
   g_autoptr (GPtrArray) answers = NULL;
 
   if (provider == NULL)
@@ -318,7 +320,8 @@ vmft_inquiry_new (VmftConf *conf,
   self->detector = g_object_ref (detector);
   self->feed = feed;
   self->user_data = user_data;
-  self->asks = strcmp (vmft_conf_get_string (conf, "Inference", "provider"), "llm") == 0;
+  self->provider = g_strdup (vmft_conf_get_string (conf, "Inference", "provider"));
+  self->asks = strcmp (self->provider, "llm") == 0;
   self->asks_all = strcmp (vmft_conf_get_string (conf, "Detector", "engine"), "vmft-lad") == 0;
   self->kept = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify) kept_free);
   self->seen = g_hash_table_new (NULL, NULL);
@@ -339,5 +342,6 @@ vmft_inquiry_free (VmftInquiry *self)
   g_hash_table_unref (self->seen);
   g_object_unref (self->detector);
   g_object_unref (self->clock);
+  g_free (self->provider);
   g_free (self);
 }

@@ -55,7 +55,10 @@ const VmftAnswer *vmft_inquiry_find (VmftInquiry *self, const char *key);
 /** vmft_inquiry_forget: forgets the answer @key, what it changed included; %VMFT_ERROR_NOT_FOUND. */
 gboolean vmft_inquiry_forget (VmftInquiry *self, const char *key, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/** vmft_inquiry_to_variant: Returns: (transfer floating): `a{sv}`: vmft_inference_describe(), raised, lowered. */
+/**
+ * vmft_inquiry_to_variant: Returns: (transfer floating): `a{sv}`: vmft_inference_describe(), with the provider's name as
+ * it is configured, raised, lowered.
+ */
 GVariant *vmft_inquiry_to_variant (VmftInquiry *self);
 
 G_END_DECLS

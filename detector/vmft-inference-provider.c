@@ -84,25 +84,22 @@ vmft_inference_none_get_name (VmftInferenceProvider *provider)
 }
 
 static void
-return_reply (gpointer source, GAsyncReadyCallback callback, gpointer user_data, VmftReply *reply)
-{
-  g_autoptr (GTask) task = g_task_new (source, NULL, callback, user_data);
-
-  g_task_return_pointer (task, reply, (GDestroyNotify) vmft_reply_free);
-}
-
-static void
 vmft_inference_none_ask (VmftInferenceProvider *provider,
                          const VmftQuestion *question,
                          GCancellable *cancellable,
                          GAsyncReadyCallback callback,
                          gpointer user_data)
 {
-  return_reply (provider, callback, user_data, vmft_reply_new (VMFT_ANSWER_UNSURE, NULL));
+  g_autoptr (GTask) task = g_task_new (provider, NULL, callback, user_data);
+
+  g_task_return_pointer (task, vmft_reply_new (VMFT_ANSWER_UNSURE, NULL), (GDestroyNotify) vmft_reply_free);
 }
 
 static VmftReply *
-finish_task (VmftInferenceProvider *provider, GAsyncResult *result, double *retry_after_s, GError **error)
+vmft_inference_none_ask_finish (VmftInferenceProvider *provider,
+                                GAsyncResult *result,
+                                double *retry_after_s,
+                                GError **error)
 {
   return g_task_propagate_pointer (G_TASK (result), error);
 }
@@ -112,7 +109,7 @@ vmft_inference_none_iface_init (VmftInferenceProviderInterface *iface)
 {
   iface->get_name = vmft_inference_none_get_name;
   iface->ask = vmft_inference_none_ask;
-  iface->ask_finish = finish_task;
+  iface->ask_finish = vmft_inference_none_ask_finish;
 }
 
 static void
@@ -129,87 +126,4 @@ VmftInferenceProvider *
 vmft_inference_none_new (void)
 {
   return g_object_new (VMFT_TYPE_INFERENCE_NONE, NULL);
-}
-
-/* --- kernel-model --- */
-
-#define VMFT_TYPE_INFERENCE_KERNEL vmft_inference_kernel_get_type ()
-G_DECLARE_FINAL_TYPE (VmftInferenceKernel, vmft_inference_kernel, VMFT, INFERENCE_KERNEL, GObject)
-
-struct _VmftInferenceKernel
-{
-  GObject parent;
-
-  VmftScoreFunc score;
-  gpointer user_data;
-  GDestroyNotify destroy;
-};
-
-static void vmft_inference_kernel_iface_init (VmftInferenceProviderInterface *iface);
-
-G_DEFINE_FINAL_TYPE_WITH_CODE (VmftInferenceKernel,
-                               vmft_inference_kernel,
-                               G_TYPE_OBJECT,
-                               G_IMPLEMENT_INTERFACE (VMFT_TYPE_INFERENCE_PROVIDER,
-                                                      vmft_inference_kernel_iface_init))
-
-static const char *
-vmft_inference_kernel_get_name (VmftInferenceProvider *provider)
-{
-  return "kernel-model";
-}
-
-static void
-vmft_inference_kernel_ask (VmftInferenceProvider *provider,
-                           const VmftQuestion *question,
-                           GCancellable *cancellable,
-                           GAsyncReadyCallback callback,
-                           gpointer user_data)
-{
-  VmftInferenceKernel *self = VMFT_INFERENCE_KERNEL (provider);
-  double p = self->score (question->template_text, strlen (question->template_text), self->user_data);
-  g_autofree char *reason = g_strdup_printf ("p %.3f", p);
-
-  return_reply (provider, callback, user_data,
-                vmft_reply_new (p >= 0.5 ? VMFT_ANSWER_FAULTY : VMFT_ANSWER_NORMAL, reason));
-}
-
-static void
-vmft_inference_kernel_iface_init (VmftInferenceProviderInterface *iface)
-{
-  iface->get_name = vmft_inference_kernel_get_name;
-  iface->ask = vmft_inference_kernel_ask;
-  iface->ask_finish = finish_task;
-}
-
-static void
-vmft_inference_kernel_finalize (GObject *object)
-{
-  VmftInferenceKernel *self = VMFT_INFERENCE_KERNEL (object);
-
-  if (self->destroy)
-    self->destroy (self->user_data);
-  G_OBJECT_CLASS (vmft_inference_kernel_parent_class)->finalize (object);
-}
-
-static void
-vmft_inference_kernel_class_init (VmftInferenceKernelClass *klass)
-{
-  G_OBJECT_CLASS (klass)->finalize = vmft_inference_kernel_finalize;
-}
-
-static void
-vmft_inference_kernel_init (VmftInferenceKernel *self)
-{
-}
-
-VmftInferenceProvider *
-vmft_inference_kernel_new (VmftScoreFunc score, gpointer user_data, GDestroyNotify destroy)
-{
-  VmftInferenceKernel *self = g_object_new (VMFT_TYPE_INFERENCE_KERNEL, NULL);
-
-  self->score = score;
-  self->user_data = user_data;
-  self->destroy = destroy;
-  return VMFT_INFERENCE_PROVIDER (self);
 }

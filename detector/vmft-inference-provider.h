@@ -58,7 +58,7 @@ struct _VmftInferenceProviderInterface
                             GError **error);
 };
 
-/** vmft_inference_provider_get_name: Returns: "kernel-model", "llm", "none". */
+/** vmft_inference_provider_get_name: Returns: "llm" or "none". */
 const char *vmft_inference_provider_get_name (VmftInferenceProvider *self);
 
 /** vmft_inference_provider_ask: asks; @callback runs on the main context, never from within this call. */
@@ -81,22 +81,5 @@ VmftReply *vmft_inference_provider_ask_finish (VmftInferenceProvider *self,
 
 /** vmft_inference_none_new: Returns: (transfer full): the provider that is unsure of everything. */
 VmftInferenceProvider *vmft_inference_none_new (void);
-
-/** VmftScoreFunc: Returns: probability that the message announces a fault, in [0, 1]. */
-typedef double (*VmftScoreFunc) (const char *text, gsize length, gpointer user_data);
-
-/**
- * vmft_inference_kernel_new:
- * @score: the kernel-message model
- * @destroy: (nullable): frees @user_data
- *
- * The embedded provider: faulty from p 0.5 on. It adds nothing to the verdict of engine `kernel`, which rests
- * on the same model; engine `vmft-lad` asks it what the paper asked an LLM.
- *
- * Returns: (transfer full): the provider
- */
-VmftInferenceProvider *vmft_inference_kernel_new (VmftScoreFunc score,
-                                                  gpointer user_data,
-                                                  GDestroyNotify destroy);
 
 G_END_DECLS

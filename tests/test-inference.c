@@ -569,42 +569,17 @@ test_benign_samples (Fixture *f, gconstpointer data)
   g_assert_cmpint (f->provider->n_benign, ==, 3);
 }
 
-/* --- the providers in the house --- */
-
-static double
-score_by_length (const char *text, gsize length, gpointer user_data)
-{
-  g_assert_cmpstr (user_data, ==, "data");
-  return length > 4 ? 0.8 : 0.2;
-}
-
 static void
-test_embedded_providers (Fixture *f, gconstpointer data)
+test_none_is_unsure (Fixture *f, gconstpointer data)
 {
-  static const struct
-  {
-    gboolean kernel;
-    const char *text;
-    VmftAnswerKind kind;
-  } cases[] = {
-    { FALSE, "medium error", VMFT_ANSWER_UNSURE },
-    { TRUE, "medium error", VMFT_ANSWER_FAULTY },
-    { TRUE, "ok", VMFT_ANSWER_NORMAL },
-  };
+  g_autoptr (VmftStore) store = vmft_memory_store_new ();
+  g_autoptr (VmftInferenceProvider) provider = vmft_inference_none_new ();
+  g_autoptr (VmftInference) inference = vmft_inference_new (f->clock, store, provider, &f->config, NULL);
 
-  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
-    {
-      g_autoptr (VmftStore) store = vmft_memory_store_new ();
-      g_autoptr (VmftInferenceProvider) provider =
-          cases[i].kernel ? vmft_inference_kernel_new (score_by_length, g_strdup ("data"), g_free)
-                          : vmft_inference_none_new ();
-      g_autoptr (VmftInference) inference = vmft_inference_new (f->clock, store, provider, &f->config, NULL);
-
-      g_assert_true (vmft_inference_ask (inference, cases[i].text));
-      g_assert_null (vmft_inference_lookup (inference, cases[i].text));
-      advance (f, 0);
-      g_assert_cmpint (vmft_inference_lookup (inference, cases[i].text)->kind, ==, cases[i].kind);
-    }
+  g_assert_true (vmft_inference_ask (inference, "medium error"));
+  g_assert_null (vmft_inference_lookup (inference, "medium error"));
+  advance (f, 0);
+  g_assert_cmpint (vmft_inference_lookup (inference, "medium error")->kind, ==, VMFT_ANSWER_UNSURE);
 }
 
 /* --- prompt and reply --- */
@@ -778,7 +753,7 @@ main (int argc, char **argv)
   ADD ("hostile-bytes", test_hostile_bytes);
   ADD ("end-while-running", test_end_while_running);
   ADD ("benign-samples", test_benign_samples);
-  ADD ("embedded-providers", test_embedded_providers);
+  ADD ("none-is-unsure", test_none_is_unsure);
   g_test_add_func ("/inference/scrub", test_scrub);
   g_test_add_func ("/inference/prompt", test_prompt);
   g_test_add_func ("/inference/reply", test_reply);

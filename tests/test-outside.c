@@ -247,7 +247,7 @@ test_fault_over_http (Fixture *f, gconstpointer more)
 {
   g_autoptr (GVariant) quiet = ask_json (f, "/api/v1/incidents");
   g_autoptr (GVariant) incidents = NULL, incident = NULL, lead = NULL, lines = NULL, plan = NULL, vms = NULL,
-                       vm = NULL, status = NULL, plans = NULL;
+                       vm = NULL, status = NULL, plans = NULL, inference = NULL;
 
   g_assert_cmpuint (g_variant_n_children (quiet), ==, 0);
   run_into_fault (f);
@@ -267,6 +267,8 @@ test_fault_over_http (Fixture *f, gconstpointer more)
   g_assert_cmpuint (g_variant_n_children (plans), ==, 1);
   status = ask_json (f, "/api/v1/status");
   g_assert_cmpstr (vmft_dict_string (status, "operation"), ==, "advise");
+  inference = g_variant_lookup_value (status, "inference", G_VARIANT_TYPE_VARDICT);
+  g_assert_cmpstr (vmft_dict_string (inference, "provider"), ==, "kernel-model");
 }
 
 static void
