@@ -101,8 +101,6 @@ static gboolean
 peer_beat (VmftHeartbeat *self, Peer *peer)
 {
   gint64 now_us = vmft_clock_monotonic_us (self->clock);
-  gboolean returned = peer->armed && peer->silent;
-  VmftTime last_us = peer->last_us;
 
   if (!take_allowance (self, peer, now_us))
     return FALSE;
@@ -111,17 +109,7 @@ peer_beat (VmftHeartbeat *self, Peer *peer)
   peer->deadline_us = now_us + self->timeout_us;
   peer->last_us = vmft_clock_real_us (self->clock);
   peer->n_beats++;
-  if (returned)
-    g_signal_emit_by_name (self, "returned", peer->name, last_us);
   return TRUE;
-}
-
-gboolean
-vmft_heartbeat_beat (VmftHeartbeat *self, const char *name)
-{
-  Peer *peer = g_hash_table_lookup (self->peers, name);
-
-  return peer != NULL && peer_beat (self, peer);
 }
 
 void
@@ -381,8 +369,6 @@ vmft_heartbeat_class_init (VmftHeartbeatClass *klass)
 {
   G_OBJECT_CLASS (klass)->finalize = vmft_heartbeat_finalize;
   g_signal_new ("silent", VMFT_TYPE_HEARTBEAT, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 2,
-                G_TYPE_STRING, G_TYPE_INT64);
-  g_signal_new ("returned", VMFT_TYPE_HEARTBEAT, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 2,
                 G_TYPE_STRING, G_TYPE_INT64);
 }
 

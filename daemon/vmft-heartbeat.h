@@ -33,7 +33,6 @@ typedef struct
  *
  * Signals:
  * - `silent` (const char *name, gint64 last_us): failed; @last_us is when it was last heard
- * - `returned` (const char *name, gint64 last_us): a silent one is heard again; @last_us as before
  */
 #define VMFT_TYPE_HEARTBEAT vmft_heartbeat_get_type ()
 G_DECLARE_FINAL_TYPE (VmftHeartbeat, vmft_heartbeat, VMFT, HEARTBEAT, GObject)
@@ -56,9 +55,6 @@ GHashTable *vmft_heartbeat_load_tokens (const char *path, GError **error) G_GNUC
 VmftHeartbeat *vmft_heartbeat_new (VmftClock *clock,
                                    const VmftHeartbeatConfig *config,
                                    GError **error) G_GNUC_WARN_UNUSED_RESULT;
-
-/** vmft_heartbeat_beat: @name was heard, by whatever way. Returns: whether it is known and not too often. */
-gboolean vmft_heartbeat_beat (VmftHeartbeat *self, const char *name);
 
 /** vmft_heartbeat_forget: @name was shut down or moved away: its silence means nothing until it beats again. */
 void vmft_heartbeat_forget (VmftHeartbeat *self, const char *name);

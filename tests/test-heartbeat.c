@@ -24,12 +24,6 @@ on_silent (VmftHeartbeat *monitor, const char *name, gint64 last_us, Fixture *f)
 }
 
 static void
-on_returned (VmftHeartbeat *monitor, const char *name, gint64 last_us, Fixture *f)
-{
-  g_string_append_printf (f->story, "%s is back;", name);
-}
-
-static void
 set_up_on (Fixture *f, VmftClock *clock)
 {
   static const char *const listen[] = { "127.0.0.1:0", NULL };
@@ -47,7 +41,6 @@ set_up_on (Fixture *f, VmftClock *clock)
   f->monitor = vmft_heartbeat_new (clock, &config, &error);
   g_assert_no_error (error);
   g_signal_connect (f->monitor, "silent", G_CALLBACK (on_silent), f);
-  g_signal_connect (f->monitor, "returned", G_CALLBACK (on_returned), f);
 }
 
 static void
@@ -69,97 +62,6 @@ advance (Fixture *f, double seconds)
 {
   vmft_fake_clock_advance (VMFT_FAKE_CLOCK (f->clock), (gint64) (seconds * SECOND));
 }
-
-static void
-test_silence (Fixture *f, gconstpointer data)
-{
-  advance (f, 100); /* never heard: nothing to miss */
-  g_assert_cmpstr (f->story->str, ==, "");
-  for (guint i = 0; i < 10; i++)
-    {
-      g_assert_true (vmft_heartbeat_beat (f->monitor, "web 1"));
-      advance (f, 15);
-    }
-  g_assert_cmpstr (f->story->str, ==, "");
-  advance (f, 2.9);
-  g_assert_cmpstr (f->story->str, ==, "");
-  advance (f, 1.2);
-  g_assert_cmpstr (f->story->str, ==, "web 1 silent since 235.0;");
-  advance (f, 3600); /* said once */
-  g_assert_true (vmft_heartbeat_beat (f->monitor, "web 1"));
-  g_assert_cmpstr (f->story->str, ==, "web 1 silent since 235.0;web 1 is back;");
-  g_assert_false (vmft_heartbeat_beat (f->monitor, "nobody"));
-}
-
-static void
-test_clock_jumps (Fixture *f, gconstpointer data)
-{
-  g_assert_true (vmft_heartbeat_beat (f->monitor, "web 1"));
-  vmft_fake_clock_jump (VMFT_FAKE_CLOCK (f->clock), 3600 * G_GINT64_CONSTANT (1000000));
-  advance (f, 10);
-  vmft_fake_clock_jump (VMFT_FAKE_CLOCK (f->clock), -7200 * G_GINT64_CONSTANT (1000000));
-  advance (f, 7);
-  g_assert_cmpstr (f->story->str, ==, "");
-  advance (f, 3);
-  g_assert_cmpstr (f->story->str, ==, "web 1 silent since 0.0;");
-}
-
-static void
-test_forget (Fixture *f, gconstpointer data)
-{
-  g_autoptr (GVariant) list = NULL;
-  const char *state = NULL;
-
-  g_assert_true (vmft_heartbeat_beat (f->monitor, "web 1"));
-  g_assert_true (vmft_heartbeat_beat (f->monitor, "node2"));
-  advance (f, 5);
-  vmft_heartbeat_forget (f->monitor, "web 1");
-  vmft_heartbeat_forget (f->monitor, "nobody");
-  advance (f, 60);
-  g_assert_cmpstr (f->story->str, ==, "node2 silent since 0.0;");
-  list = g_variant_ref_sink (vmft_heartbeat_to_variant (f->monitor));
-  g_assert_cmpuint (g_variant_n_children (list), ==, 2);
-  {
-    g_autoptr (GVariant) first = g_variant_get_child_value (list, 0);
-
-    g_assert_cmpstr (vmft_dict_string (first, "name"), ==, "node2");
-    state = vmft_dict_string (first, "state");
-    g_assert_cmpstr (state, ==, "silent");
-  }
-}
-
-static void
-test_rate_limit (Fixture *f, gconstpointer data)
-{
-  guint n_heard = 0;
-
-  for (guint i = 0; i < 1000; i++)
-    n_heard += vmft_heartbeat_beat (f->monitor, "web 1");
-  g_assert_cmpuint (n_heard, ==, 4);
-  /* another one's zeal is not node2's problem */
-  g_assert_true (vmft_heartbeat_beat (f->monitor, "node2"));
-  advance (f, 15);
-  g_assert_true (vmft_heartbeat_beat (f->monitor, "web 1"));
-}
-
-/* A clock whose timers come late, as those of a process that was stopped do. */
-static void
-test_own_sleep (void)
-{
-  Fixture f = { NULL };
-
-  set_up_on (&f, vmft_fake_clock_new (START));
-  g_assert_true (vmft_heartbeat_beat (f.monitor, "web 1"));
-  advance (&f, 16);
-  vmft_fake_clock_stall (VMFT_FAKE_CLOCK (f.clock), 60 * SECOND);
-  advance (&f, 1);
-  g_assert_cmpstr (f.story->str, ==, "");
-  advance (&f, 3);
-  g_assert_cmpstr (f.story->str, ==, "web 1 silent since 0.0;");
-  tear_down (&f, NULL);
-}
-
-/* --- over HTTP --- */
 
 static guint
 ask (Fixture *f, const char *method, const char *path, const char *token, const char *more)
@@ -188,6 +90,120 @@ ask (Fixture *f, const char *method, const char *path, const char *token, const 
   g_assert_true (g_str_has_prefix (answer, "HTTP/1.1 "));
   return (guint) g_ascii_strtoull (answer + strlen ("HTTP/1.1 "), NULL, 10);
 }
+
+static gboolean
+beat (Fixture *f, const char *name)
+{
+  gboolean is_node2 = strcmp (name, "node2") == 0;
+  const char *path = is_node2 ? "/heartbeat/node2" : "/heartbeat/web%201";
+
+  return ask (f, "GET", path, is_node2 ? TOKEN_B : TOKEN_A, "") == 204;
+}
+
+/* Returns: (transfer full): what the monitor says of @name. */
+static char *
+state_of (Fixture *f, const char *name)
+{
+  g_autoptr (GVariant) list = g_variant_ref_sink (vmft_heartbeat_to_variant (f->monitor));
+
+  for (gsize i = 0; i < g_variant_n_children (list); i++)
+    {
+      g_autoptr (GVariant) peer = g_variant_get_child_value (list, i);
+
+      if (strcmp (vmft_dict_string (peer, "name"), name) == 0)
+        return g_strdup (vmft_dict_string (peer, "state"));
+    }
+  return NULL;
+}
+
+static void
+test_silence (Fixture *f, gconstpointer data)
+{
+  g_autofree char *back = NULL;
+
+  advance (f, 100); /* never heard: nothing to miss */
+  g_assert_cmpstr (f->story->str, ==, "");
+  for (guint i = 0; i < 10; i++)
+    {
+      g_assert_true (beat (f, "web 1"));
+      advance (f, 15);
+    }
+  g_assert_cmpstr (f->story->str, ==, "");
+  advance (f, 2.9);
+  g_assert_cmpstr (f->story->str, ==, "");
+  advance (f, 1.2);
+  g_assert_cmpstr (f->story->str, ==, "web 1 silent since 235.0;");
+  advance (f, 3600); /* said once */
+  g_assert_true (beat (f, "web 1"));
+  back = state_of (f, "web 1");
+  g_assert_cmpstr (back, ==, "beating");
+  advance (f, 20);
+  g_assert_cmpstr (f->story->str, ==, "web 1 silent since 235.0;web 1 silent since 3854.1;");
+}
+
+static void
+test_clock_jumps (Fixture *f, gconstpointer data)
+{
+  g_assert_true (beat (f, "web 1"));
+  vmft_fake_clock_jump (VMFT_FAKE_CLOCK (f->clock), 3600 * G_GINT64_CONSTANT (1000000));
+  advance (f, 10);
+  vmft_fake_clock_jump (VMFT_FAKE_CLOCK (f->clock), -7200 * G_GINT64_CONSTANT (1000000));
+  advance (f, 7);
+  g_assert_cmpstr (f->story->str, ==, "");
+  advance (f, 3);
+  g_assert_cmpstr (f->story->str, ==, "web 1 silent since 0.0;");
+}
+
+static void
+test_forget (Fixture *f, gconstpointer data)
+{
+  g_autofree char *failed = NULL, *forgotten = NULL;
+
+  g_assert_true (beat (f, "web 1"));
+  g_assert_true (beat (f, "node2"));
+  advance (f, 5);
+  vmft_heartbeat_forget (f->monitor, "web 1");
+  vmft_heartbeat_forget (f->monitor, "nobody");
+  advance (f, 60);
+  g_assert_cmpstr (f->story->str, ==, "node2 silent since 0.0;");
+  failed = state_of (f, "node2");
+  forgotten = state_of (f, "web 1");
+  g_assert_cmpstr (failed, ==, "silent");
+  g_assert_cmpstr (forgotten, ==, "never");
+}
+
+static void
+test_rate_limit (Fixture *f, gconstpointer data)
+{
+  guint n_heard = 0;
+
+  for (guint i = 0; i < 20; i++)
+    n_heard += beat (f, "web 1");
+  g_assert_cmpuint (n_heard, ==, 4);
+  /* another one's zeal is not node2's problem */
+  g_assert_true (beat (f, "node2"));
+  advance (f, 15);
+  g_assert_true (beat (f, "web 1"));
+}
+
+/* A clock whose timers come late, as those of a process that was stopped do. */
+static void
+test_own_sleep (void)
+{
+  Fixture f = { NULL };
+
+  set_up_on (&f, vmft_fake_clock_new (START));
+  g_assert_true (beat (&f, "web 1"));
+  advance (&f, 16);
+  vmft_fake_clock_stall (VMFT_FAKE_CLOCK (f.clock), 60 * SECOND);
+  advance (&f, 1);
+  g_assert_cmpstr (f.story->str, ==, "");
+  advance (&f, 3);
+  g_assert_cmpstr (f.story->str, ==, "web 1 silent since 0.0;");
+  tear_down (&f, NULL);
+}
+
+/* --- requests --- */
 
 static void
 test_requests (Fixture *f, gconstpointer data)
