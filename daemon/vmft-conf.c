@@ -364,9 +364,10 @@ load_file (VmftConf *self, const char *path, GError **error)
   if (!g_key_file_load_from_file (file, path, G_KEY_FILE_NONE, &local))
     {
       gboolean missing = g_error_matches (local, G_FILE_ERROR, G_FILE_ERROR_NOENT);
+      g_autofree char *why = vmft_text_printable (local->message, -1); /* it may quote the file as it is */
 
       g_set_error (error, VMFT_ERROR, missing ? VMFT_ERROR_NOT_FOUND : VMFT_ERROR_CONFIG, "%s: %s", path,
-                   local->message);
+                   why);
       return FALSE;
     }
   groups = g_key_file_get_groups (file, NULL);

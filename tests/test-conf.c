@@ -143,6 +143,7 @@ test_errors (Fixture *f, gconstpointer data)
     { "[Detector]\nmodel=weights.bin\n", { "absolute path" } },
     { "[Libvirt]\nuri=h\xfcgo\n", { "[Libvirt] uri=h?go: must be valid UTF-8" } },
     { "[Source b\xfc]\ntype=file\n", { "[Source b?]: must be valid UTF-8" } },
+    { "[Do[\xfcn]\n", { "Invalid group name: Do[?n" } },
     { "[Source b\xfc]\n", { "[Source b?]: must be valid UTF-8" } },
     { "mode=act\n", { "vmftd.conf" } },
     { "[Daemon\n", { "vmftd.conf" } },
