@@ -28,5 +28,6 @@ LLVMFuzzerTestOneInput (const guint8 *data, gsize size)
     }
   g_assert_nonnull (error);
   g_assert_cmpint (error->domain, ==, VMFT_ERROR);
+  g_assert_true (g_utf8_validate (error->message, -1, NULL));
   return 0;
 }
