@@ -191,9 +191,6 @@ GBytes *vmft_daemon_read_run (VmftDaemon *self,
                               guint64 offset,
                               GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/** vmft_daemon_sync_runs: waits until all that was recorded so far can be read. */
-void vmft_daemon_sync_runs (VmftDaemon *self);
-
 /** vmft_daemon_list_answers: Returns: (transfer floating): `aa{sv}`: what log inference said, newest first. */
 GVariant *vmft_daemon_list_answers (VmftDaemon *self, const VmftQuery *query, GError **error);
 

@@ -24,11 +24,9 @@ struct _VmftFileWriter
 {
   GThreadPool *pool; /* of one thread, so that the order stays */
   gsize max_pending_bytes;
-  gsize pending_bytes; /* with the lock held, as the next two */
-  guint pending_jobs;
+  gsize pending_bytes; /* with the lock held, as the next one */
   gboolean failing;
   GMutex lock;
-  GCond idle;
 };
 
 static gboolean
@@ -87,8 +85,6 @@ note_result (VmftFileWriter *self, const Job *job, gboolean done, int code)
     g_warning ("%s is not being kept: %s", job->path, g_strerror (code));
   self->failing = !done;
   self->pending_bytes -= job->text->len;
-  if (--self->pending_jobs == 0)
-    g_cond_broadcast (&self->idle);
 }
 
 static void
@@ -119,10 +115,7 @@ push (VmftFileWriter *self, JobKind kind, const char *path, GString *text)
   g_mutex_lock (&self->lock);
   fits = self->pending_bytes + text->len <= max_bytes;
   if (fits)
-    {
-      self->pending_bytes += text->len;
-      self->pending_jobs++;
-    }
+    self->pending_bytes += text->len;
   g_mutex_unlock (&self->lock);
   if (!fits)
     {
@@ -155,15 +148,6 @@ vmft_file_writer_remove (VmftFileWriter *self, const char *directory)
   push (self, JOB_REMOVE, directory, g_string_new (NULL));
 }
 
-void
-vmft_file_writer_wait (VmftFileWriter *self)
-{
-  g_mutex_lock (&self->lock);
-  while (self->pending_jobs > 0)
-    g_cond_wait (&self->idle, &self->lock);
-  g_mutex_unlock (&self->lock);
-}
-
 VmftFileWriter *
 vmft_file_writer_new (gsize max_pending_bytes)
 {
@@ -171,7 +155,6 @@ vmft_file_writer_new (gsize max_pending_bytes)
 
   self->max_pending_bytes = max_pending_bytes;
   g_mutex_init (&self->lock);
-  g_cond_init (&self->idle);
   self->pool = g_thread_pool_new (run, self, 1, FALSE, NULL);
   return self;
 }
@@ -180,7 +163,6 @@ void
 vmft_file_writer_free (VmftFileWriter *self)
 {
   g_thread_pool_free (self->pool, FALSE, TRUE);
-  g_cond_clear (&self->idle);
   g_mutex_clear (&self->lock);
   g_free (self);
 }

@@ -33,7 +33,4 @@ void vmft_file_writer_replace (VmftFileWriter *self, const char *path, char *tex
 /** vmft_file_writer_remove: @directory with the files in it. */
 void vmft_file_writer_remove (VmftFileWriter *self, const char *directory);
 
-/** vmft_file_writer_wait: until all that was asked for so far is done. */
-void vmft_file_writer_wait (VmftFileWriter *self);
-
 G_END_DECLS

@@ -185,7 +185,7 @@ open_run (VmftRecorder *self, const VmftIncident *incident)
   add_context (self, run);
   run->state = VMFT_RECORDING_OPEN;
   run->failure_us = run->end_us = 0;
-  vmft_recording_flush (run, self->writer, TRUE);
+  vmft_recording_flush (run, self->writer);
   prune (self);
 }
 
@@ -194,7 +194,7 @@ close_run (VmftRecorder *self, VmftRecording *run, VmftRecordingState state)
 {
   run->state = state;
   run->end_us = 0;
-  vmft_recording_flush (run, self->writer, TRUE);
+  vmft_recording_flush (run, self->writer);
   prune (self);
 }
 
@@ -222,7 +222,7 @@ vmft_recorder_note_failure (VmftRecorder *self, guint64 incident_id, VmftTime wh
   run->state = VMFT_RECORDING_FAILED;
   run->failure_us = when_us;
   run->end_us = vmft_clock_real_us (self->clock) + (VmftTime) (self->config.aftermath_s * G_USEC_PER_SEC) + 1;
-  vmft_recording_flush (run, self->writer, TRUE);
+  vmft_recording_flush (run, self->writer);
 }
 
 /* That nothing was said until now is worth knowing, too: should the host be gone next, this was its last moment. */
@@ -243,7 +243,7 @@ on_tick (gpointer user_data)
       if (run->end_us != 0 && now_us >= run->end_us)
         close_run (self, run, run->state);
       else
-        vmft_recording_flush (run, self->writer, TRUE);
+        vmft_recording_flush (run, self->writer);
     }
   return G_SOURCE_CONTINUE;
 }
@@ -352,14 +352,6 @@ vmft_recorder_list (VmftRecorder *self)
   for (guint i = self->runs->len; i-- > 0;)
     g_variant_builder_add_value (&list, vmft_recording_to_variant (self->runs->pdata[i]));
   return g_variant_builder_end (&list);
-}
-
-void
-vmft_recorder_sync (VmftRecorder *self)
-{
-  for (guint i = 0; i < self->runs->len; i++)
-    vmft_recording_flush (self->runs->pdata[i], self->writer, FALSE);
-  vmft_file_writer_wait (self->writer);
 }
 
 static gboolean

@@ -75,7 +75,4 @@ GBytes *vmft_recorder_read (VmftRecorder *self,
                             guint64 offset,
                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/** vmft_recorder_sync: waits until all that was noted is in the files. */
-void vmft_recorder_sync (VmftRecorder *self);
-
 G_END_DECLS

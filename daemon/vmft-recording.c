@@ -209,8 +209,10 @@ vmft_recording_add (VmftRecording *self,
 }
 
 void
-vmft_recording_flush (VmftRecording *self, VmftFileWriter *writer, gboolean labels)
+vmft_recording_flush (VmftRecording *self, VmftFileWriter *writer)
 {
+  g_autofree char *labels = g_build_filename (self->directory, VMFT_RECORDING_LABELS, NULL);
+
   for (guint i = 0; i < VMFT_N_TRACKS; i++)
     {
       g_autofree char *path = g_build_filename (self->directory, vmft_track_name (i), NULL);
@@ -220,13 +222,7 @@ vmft_recording_flush (VmftRecording *self, VmftFileWriter *writer, gboolean labe
       self->n_dropped += !vmft_file_writer_append (writer, path, self->text[i]);
       self->text[i] = g_string_new (NULL);
     }
-  if (labels)
-    {
-      g_autofree char *path = g_build_filename (self->directory, VMFT_RECORDING_LABELS, NULL);
-
-      vmft_file_writer_replace (writer, path,
-                                vmft_json_from_variant (vmft_recording_to_variant (self), TRUE));
-    }
+  vmft_file_writer_replace (writer, labels, vmft_json_from_variant (vmft_recording_to_variant (self), TRUE));
 }
 
 /* --- labels --- */

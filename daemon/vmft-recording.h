@@ -86,8 +86,8 @@ void vmft_recording_add (VmftRecording *self,
                          gsize length,
                          guint64 max_bytes);
 
-/** vmft_recording_flush: hands over what there is; @labels: those too. */
-void vmft_recording_flush (VmftRecording *self, VmftFileWriter *writer, gboolean labels);
+/** vmft_recording_flush: hands over what there is, and the labels. */
+void vmft_recording_flush (VmftRecording *self, VmftFileWriter *writer);
 
 /** vmft_recording_to_variant: Returns: (transfer floating): `a{sv}`: labels.json, as vmft-eval runs reads it. */
 GVariant *vmft_recording_to_variant (const VmftRecording *self);

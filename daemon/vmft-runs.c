@@ -24,10 +24,3 @@ vmft_daemon_read_run (VmftDaemon *self, guint64 incident, const char *file, guin
   return is_recording (self, error) ? vmft_recorder_read (self->recorder, incident, file, offset, error)
                                     : NULL;
 }
-
-void
-vmft_daemon_sync_runs (VmftDaemon *self)
-{
-  if (self->recorder != NULL)
-    vmft_recorder_sync (self->recorder);
-}
