@@ -5,6 +5,7 @@
 #include <gio/gio.h>
 #include <glib/gstdio.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <unistd.h>
 
 #define DEADLINE_US (20 * G_USEC_PER_SEC)
@@ -334,6 +335,47 @@ test_state (Fixture *f, gconstpointer data)
   g_assert_nonnull (strstr (unusable, "/proc/vmft"));
 }
 
+/* One record in each table, and all that the daemon itself wrote, become what no record is. */
+static void
+damage_records (Fixture *f)
+{
+  static const char *const tables[] = { "templates", "normal",     "detector", "answers",
+                                        "alarms",    "incidents",  "leads",    "forecasts",
+                                        "plans",     "migrations", "cursors",  "settings" };
+  g_autofree char *path = g_build_filename (f->dir, "state", "vmft.db", NULL);
+  sqlite3 *db = NULL;
+
+  g_assert_cmpint (sqlite3_open (path, &db), ==, SQLITE_OK);
+  for (guint i = 0; i < G_N_ELEMENTS (tables); i++)
+    {
+      g_autofree char *sql = g_strdup_printf ("INSERT INTO %1$s VALUES ('00000000000000000001', 1, '{');"
+                                              "UPDATE %1$s SET record = '{'",
+                                              tables[i]);
+
+      g_assert_cmpint (sqlite3_exec (db, sql, NULL, NULL, NULL), ==, SQLITE_OK);
+    }
+  sqlite3_close (db);
+}
+
+static void
+test_unreadable_records (Fixture *f, gconstpointer data)
+{
+  g_autoptr (GSubprocess) process = NULL;
+
+  write_conf (f, "", "");
+  process = start (f);
+  wait_for_output (f, "watches this host");
+  stop (process, SIGTERM);
+  g_clear_object (&process);
+
+  damage_records (f);
+  process = start (f);
+  wait_for_output (f, "table templates: ");
+  wait_for_output (f, "unreadable record");
+  wait_for_output (f, "watches this host");
+  stop (process, SIGTERM);
+}
+
 #define ADD(path, func) g_test_add ("/vmftd/" path, Fixture, NULL, set_up, func, tear_down)
 
 int
@@ -349,5 +391,6 @@ main (int argc, char **argv)
   ADD ("alert-survives-reload", test_alert_survives_reload);
   ADD ("no-libvirt", test_no_libvirt);
   ADD ("state", test_state);
+  ADD ("unreadable-records", test_unreadable_records);
   return g_test_run ();
 }
