@@ -375,15 +375,6 @@ vmft_inference_ask (VmftInference *self, const char *template_text)
 
 /* --- what the operator sees and says --- */
 
-const VmftAnswer *
-vmft_inference_lookup (VmftInference *self, const char *template_text)
-{
-  g_autofree char *printable = vmft_text_printable (template_text, -1);
-  g_autofree char *key = vmft_answer_key (printable);
-
-  return g_hash_table_lookup (self->answers, key);
-}
-
 static gint
 newest_first (gconstpointer a, gconstpointer b)
 {

@@ -95,9 +95,6 @@ void vmft_inference_set_benign (VmftInference *self, VmftBenignFunc func, gpoint
  */
 gboolean vmft_inference_ask (VmftInference *self, const char *template_text);
 
-/** vmft_inference_lookup: Returns: (transfer none) (nullable): the answer about @template_text, if there is one. */
-const VmftAnswer *vmft_inference_lookup (VmftInference *self, const char *template_text);
-
 /** vmft_inference_list: Returns: (transfer container) (element-type VmftAnswer): all answers, newest first. */
 GPtrArray *vmft_inference_list (VmftInference *self);
 

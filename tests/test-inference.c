@@ -187,6 +187,17 @@ start (Fixture *f)
   g_signal_connect (f->inference, "answered", G_CALLBACK (on_answered), f);
 }
 
+static const VmftAnswer *
+find_answer (VmftInference *inference, const char *template_text)
+{
+  g_autoptr (GPtrArray) answers = vmft_inference_list (inference);
+
+  for (guint i = 0; i < answers->len; i++)
+    if (strcmp (((const VmftAnswer *) answers->pdata[i])->template_text, template_text) == 0)
+      return answers->pdata[i];
+  return NULL;
+}
+
 static void
 set_up (Fixture *f, gconstpointer data)
 {
@@ -269,9 +280,9 @@ test_answer (Fixture *f, gconstpointer data)
   const VmftAnswer *answer;
 
   g_assert_true (vmft_inference_ask (f->inference, "I/O error, dev <:*:>"));
-  g_assert_null (vmft_inference_lookup (f->inference, "I/O error, dev <:*:>"));
+  g_assert_null (find_answer (f->inference, "I/O error, dev <:*:>"));
   advance (f, 0);
-  answer = vmft_inference_lookup (f->inference, "I/O error, dev <:*:>");
+  answer = find_answer (f->inference, "I/O error, dev <:*:>");
   g_assert_nonnull (answer);
   g_assert_cmpint (answer->kind, ==, VMFT_ANSWER_FAULTY);
   g_assert_cmpstr (answer->reason, ==, "because");
@@ -310,7 +321,7 @@ test_answers_survive_a_restart (Fixture *f, gconstpointer data)
   start (f);
   expect_log ("stored answer garbage makes no sense");
   g_assert_false (vmft_inference_ask (f->inference, "a"));
-  g_assert_cmpint (vmft_inference_lookup (f->inference, "a")->kind, ==, VMFT_ANSWER_FAULTY);
+  g_assert_cmpint (find_answer (f->inference, "a")->kind, ==, VMFT_ANSWER_FAULTY);
   g_assert_cmpint (described (f, "answers"), ==, 1);
 }
 
@@ -346,9 +357,9 @@ test_answers_are_bounded (Fixture *f, gconstpointer data)
       advance (f, 1);
     }
   g_assert_cmpint (described (f, "answers"), ==, 10);
-  g_assert_nonnull (vmft_inference_lookup (f->inference, "mine"));
-  g_assert_nonnull (vmft_inference_lookup (f->inference, "t29"));
-  g_assert_null (vmft_inference_lookup (f->inference, "t0"));
+  g_assert_nonnull (find_answer (f->inference, "mine"));
+  g_assert_nonnull (find_answer (f->inference, "t29"));
+  g_assert_null (find_answer (f->inference, "t0"));
 }
 
 static void
@@ -364,7 +375,7 @@ test_deadline (Fixture *f, gconstpointer data)
   g_assert_cmpint (described (f, "queued"), ==, 1);
   f->provider->silent = FALSE;
   advance (f, 2);
-  g_assert_nonnull (vmft_inference_lookup (f->inference, "a"));
+  g_assert_nonnull (find_answer (f->inference, "a"));
 }
 
 static void
@@ -427,7 +438,7 @@ test_retry_after (Fixture *f, gconstpointer data)
   advance (f, 0);
   f->provider->error = -1;
   advance (f, 3601);
-  g_assert_nonnull (vmft_inference_lookup (f->inference, "c"));
+  g_assert_nonnull (find_answer (f->inference, "c"));
 }
 
 static void
@@ -497,7 +508,7 @@ test_overrule (Fixture *f, gconstpointer data)
   advance (f, 100);
   g_assert_cmpint (described (f, "running"), ==, 0);
   g_assert_cmpint (described (f, "queued"), ==, 0);
-  answer = vmft_inference_lookup (f->inference, "a");
+  answer = find_answer (f->inference, "a");
   g_assert_true (answer->overruled);
   g_assert_cmpstr (answer->provider, ==, "operator");
   g_assert_cmpstr (answer->reason, ==, "our? own");
@@ -520,7 +531,7 @@ test_full_store (Fixture *f, gconstpointer data)
   g_assert_true (vmft_inference_ask (f->inference, "a"));
   advance (f, 0);
   expect_log ("cannot keep an answer");
-  g_assert_null (vmft_inference_lookup (f->inference, "a"));
+  g_assert_null (find_answer (f->inference, "a"));
   g_assert_cmpuint (f->n_answered, ==, 0);
 
   vmft_memory_store_fail_after (VMFT_MEMORY_STORE (f->store), G_MAXUINT);
@@ -535,14 +546,15 @@ static void
 test_hostile_bytes (Fixture *f, gconstpointer data)
 {
   static const char text[] = "usb <:*:> Product: \xff\xfe\033[2J\xc3";
+  g_autofree char *shown = vmft_text_printable (text, -1);
 
   g_assert_true (vmft_inference_ask (f->inference, text));
   g_assert_false (vmft_inference_ask (f->inference, text));
   advance (f, 0);
-  g_assert_nonnull (vmft_inference_lookup (f->inference, text));
+  g_assert_nonnull (find_answer (f->inference, shown));
   g_clear_object (&f->inference);
   start (f);
-  g_assert_nonnull (vmft_inference_lookup (f->inference, text));
+  g_assert_nonnull (find_answer (f->inference, shown));
 }
 
 static void
@@ -577,9 +589,9 @@ test_none_is_unsure (Fixture *f, gconstpointer data)
   g_autoptr (VmftInference) inference = vmft_inference_new (f->clock, store, provider, &f->config, NULL);
 
   g_assert_true (vmft_inference_ask (inference, "medium error"));
-  g_assert_null (vmft_inference_lookup (inference, "medium error"));
+  g_assert_null (find_answer (inference, "medium error"));
   advance (f, 0);
-  g_assert_cmpint (vmft_inference_lookup (inference, "medium error")->kind, ==, VMFT_ANSWER_UNSURE);
+  g_assert_cmpint (find_answer (inference, "medium error")->kind, ==, VMFT_ANSWER_UNSURE);
 }
 
 /* --- prompt and reply --- */
