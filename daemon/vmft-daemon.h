@@ -153,7 +153,7 @@ gboolean vmft_daemon_is_learning (VmftDaemon *self);
 /**
  * VmftQuery: which records.
  * @limit: newest so many; 0 for all
- * @incident: of this incident only; 0 for any
+ * @incident: of this incident only; 0 for any, and for a list of incidents
  * @open: incidents that are not cleared
  */
 typedef struct

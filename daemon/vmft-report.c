@@ -80,8 +80,7 @@ list_open_incidents (VmftDaemon *self, const VmftQuery *query)
     {
       const VmftIncident *incident = g_ptr_array_index (incidents, i);
 
-      if (incident->state == VMFT_INCIDENT_CLEARED ||
-          (query->incident != 0 && incident->id != query->incident))
+      if (incident->state == VMFT_INCIDENT_CLEARED)
         continue;
       g_variant_builder_add_value (&builder, vmft_incident_to_variant (incident));
       n++;
@@ -89,31 +88,12 @@ list_open_incidents (VmftDaemon *self, const VmftQuery *query)
   return g_variant_builder_end (&builder);
 }
 
-static GVariant *
-list_one_incident (VmftDaemon *self, guint64 id, GError **error)
-{
-  g_autoptr (GError) local = NULL;
-  g_autoptr (GVariant) record = vmft_store_get_id (self->store, VMFT_STORE_INCIDENTS, id, &local);
-  GVariantBuilder builder;
-
-  if (local != NULL)
-    {
-      g_propagate_error (error, g_steal_pointer (&local));
-      return NULL;
-    }
-  g_variant_builder_init (&builder, G_VARIANT_TYPE ("aa{sv}"));
-  if (record != NULL)
-    g_variant_builder_add_value (&builder, record);
-  return g_variant_builder_end (&builder);
-}
-
 GVariant *
 vmft_daemon_list_incidents (VmftDaemon *self, const VmftQuery *query, GError **error)
 {
+  g_return_val_if_fail (query->incident == 0, NULL);
   if (query->open)
     return list_open_incidents (self, query);
-  if (query->incident != 0)
-    return list_one_incident (self, query->incident, error);
   return list_table (self, VMFT_STORE_INCIDENTS, query, error);
 }
 

@@ -168,12 +168,18 @@ count_incidents (Fixture *f, gboolean open)
 }
 
 static gsize
-count_alarms (Fixture *f)
+count_alarms_of (Fixture *f, guint64 incident_id)
 {
-  const VmftQuery query = { 0 };
+  const VmftQuery query = { .incident = incident_id };
   g_autoptr (GVariant) records = g_variant_ref_sink (vmft_daemon_list_alarms (f->daemon, &query, NULL));
 
   return g_variant_n_children (records);
+}
+
+static gsize
+count_alarms (Fixture *f)
+{
+  return count_alarms_of (f, 0);
 }
 
 /* --- stories --- */
@@ -238,6 +244,9 @@ test_injection (Fixture *f, gconstpointer data)
   for (guint i = 0; i < 50; i++)
     turn (f);
   g_assert_cmpuint (f->server->n_requests, ==, 0);
+  g_assert_cmpuint (count_alarms_of (f, 1), ==, 2);
+  g_assert_cmpuint (count_alarms_of (f, 2), ==, 1);
+  g_assert_cmpuint (count_alarms_of (f, 3), ==, 0);
   g_assert_cmpuint (count_incidents (f, TRUE), ==, 2);
 
   /* not even when an answer is there already */
