@@ -228,7 +228,11 @@ check_range (Value *value, GError **error)
 static gboolean
 parse_value (Value *value, GError **error)
 {
-  if (*value->text == '\0' && value->key->fallback != NULL && *value->key->fallback == '\0')
+  gboolean required = value->key->fallback == NULL;
+
+  /* a list that is emptied is empty, as with systemd; else nothing is what the default must be, too */
+  if (*value->text == '\0' && !required &&
+      (*value->key->fallback == '\0' || value->key->type == VMFT_CONF_LIST))
     return TRUE;
   switch (value->key->type)
     {

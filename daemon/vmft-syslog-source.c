@@ -553,7 +553,13 @@ vmft_syslog_source_new (const char *name, const VmftSyslogConfig *config, VmftCl
   for (guint i = 0; config->allow != NULL && config->allow[i] != NULL; i++)
     if (!add_allowed (self, config->allow[i], error))
       return NULL;
-  for (guint i = 0; config->listen != NULL && config->listen[i] != NULL; i++)
+  if (config->listen == NULL || config->listen[0] == NULL)
+    {
+      g_set_error_literal (error, VMFT_ERROR, VMFT_ERROR_CONFIG,
+                           "listen: a receiver needs an address, tcp:ADDRESS:PORT or udp:ADDRESS:PORT");
+      return NULL;
+    }
+  for (guint i = 0; config->listen[i] != NULL; i++)
     if (!add_listener (self, config->listen[i], error))
       return NULL;
   return VMFT_SOURCE (g_steal_pointer (&self));

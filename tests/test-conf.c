@@ -116,6 +116,23 @@ test_values_and_drop_ins (Fixture *f, gconstpointer data)
   g_assert_cmpstr (vmft_conf_get_string (conf, "Source qemu", "trust"), ==, "claimed");
 }
 
+/* A list that is emptied is empty, whatever it is by default. */
+static void
+test_emptied (Fixture *f, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (VmftConf) conf = NULL;
+  g_auto (GStrv) listen = NULL, events = NULL;
+
+  write_file (f->path, "[HTTP]\nlisten=\n[Alerts]\nevents=\n");
+  conf = vmft_conf_load (f->path, &error);
+  g_assert_no_error (error);
+  listen = vmft_conf_get_list (conf, "HTTP", "listen");
+  events = vmft_conf_get_list (conf, "Alerts", "events");
+  g_assert_null (listen[0]);
+  g_assert_null (events[0]);
+}
+
 /* Each pair: what the file says, and what the one line of error must contain. */
 static void
 test_errors (Fixture *f, gconstpointer data)
@@ -212,6 +229,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/conf/every-default-parses", test_every_default_parses);
   ADD ("values-and-drop-ins", test_values_and_drop_ins);
+  ADD ("emptied", test_emptied);
   ADD ("errors", test_errors);
   ADD ("error-in-drop-in", test_error_in_drop_in_and_missing_file);
   ADD ("command-line", test_command_line);

@@ -323,8 +323,17 @@ test_configuration (Fixture *f, gconstpointer data)
       g_assert_nonnull (strstr (error->message, bad[i][0]));
     }
   {
+    VmftSyslogConfig config = { NULL, NULL, 1, VMFT_TRUST_CLAIMED };
+    g_autoptr (GError) error = NULL;
+    g_autoptr (VmftSource) source = vmft_syslog_source_new ("net", &config, f->clock, &error);
+
+    g_assert_null (source);
+    g_assert_error (error, VMFT_ERROR, VMFT_ERROR_CONFIG);
+  }
+  {
+    const char *const listen[] = { "tcp:127.0.0.1:0", NULL };
     const char *const allow[] = { "192.0.2.0/33", NULL };
-    VmftSyslogConfig config = { NULL, allow, 1, VMFT_TRUST_CLAIMED };
+    VmftSyslogConfig config = { listen, allow, 1, VMFT_TRUST_CLAIMED };
     g_autoptr (GError) error = NULL;
     g_autoptr (VmftSource) source = vmft_syslog_source_new ("net", &config, f->clock, &error);
 
