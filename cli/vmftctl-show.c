@@ -84,8 +84,10 @@ print_vm (GVariant *vm)
   print_load (vm);
   print_policy (vm);
   for (guint i = 0; i < disks->len; i++)
-    g_print ("%-14s %s on %s%s%s%s\n", i == 0 ? "Disks:" : "", vmft_cli_text (disks->pdata[i], "target"),
+    g_print ("%-14s %s on %s%s%s%s%s%s\n", i == 0 ? "Disks:" : "", vmft_cli_text (disks->pdata[i], "target"),
              vmft_cli_text (disks->pdata[i], "source"),
+             vmft_dict_string (disks->pdata[i], "pool") ? " of storage pool " : "",
+             vmft_dict_string (disks->pdata[i], "pool") ? vmft_cli_text (disks->pdata[i], "pool") : "",
              vmft_dict_string (disks->pdata[i], "device") ? ", device " : "",
              vmft_dict_string (disks->pdata[i], "device") ? vmft_cli_text (disks->pdata[i], "device") : "",
              vmft_dict_boolean (disks->pdata[i], "shared", FALSE) ? ", shared" : "");

@@ -20,9 +20,23 @@ vmft_domain_free (virDomainPtr domain)
   virDomainFree (domain);
 }
 
+static inline void
+vmft_storage_pool_free (virStoragePoolPtr pool)
+{
+  virStoragePoolFree (pool);
+}
+
+static inline void
+vmft_storage_vol_free (virStorageVolPtr volume)
+{
+  virStorageVolFree (volume);
+}
+
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (virConnect, vmft_connect_close)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (virDomain, vmft_domain_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (virError, virFreeError)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (virStoragePool, vmft_storage_pool_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (virStorageVol, vmft_storage_vol_free)
 
 /** VmftTypedParams: libvirt's growing parameter list in one value, for g_auto(). */
 typedef struct

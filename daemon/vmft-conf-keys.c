@@ -127,7 +127,8 @@ static const VmftConfKey keys[] = {
 
   { "Libvirt", "uri", VMFT_CONF_STRING, "qemu:///system", NULL, "the libvirt of this host" },
   { "Libvirt", "shared-paths", VMFT_CONF_LIST, "", NULL,
-    "directories and devices that are the same on all hosts though the kernel cannot tell" },
+    "directories, devices and vhost-user sockets that are the same on all hosts though the kernel cannot "
+    "tell" },
 
   { "Arrivals", "socket", VMFT_CONF_PATH, VMFT_HOOK_SOCKET, NULL, "where libvirt's hook finds vmftd" },
   { "Arrivals", "limit", VMFT_CONF_INTEGER, "0", "0..1000", "VMs coming at a time; 0: any number" },

@@ -206,26 +206,64 @@ parse_metadata (xmlNode *domain, VmftVm *vm)
 
 /* --- devices --- */
 
+/* libvirt's types of disks; one that is not among them may be anything of this host */
+static const struct
+{
+  const char *type;
+  VmftDiskKind kind;
+  const char *source;  /* (nullable): the attribute that names it */
+  const char *blocker; /* (nullable): what it is, when it can go nowhere */
+} disk_types[] = {
+  { "file", VMFT_DISK_PATH, "file", NULL },
+  { "block", VMFT_DISK_PATH, "dev", NULL },
+  { "dir", VMFT_DISK_PATH, "dir", NULL },
+  { "network", VMFT_DISK_PATH, NULL, NULL },
+  { "volume", VMFT_DISK_VOLUME, "volume", NULL },
+  { "vhostuser", VMFT_DISK_HOST, "path", NULL },
+  { "vhostvdpa", VMFT_DISK_HOST, "dev", "a vDPA device of this host" },
+  { "nvme", VMFT_DISK_HOST, NULL, "an NVMe device of this host" },
+  { NULL, VMFT_DISK_HOST, NULL, "of a type unknown to vmft" },
+};
+
+/* libvirt takes no volume without a pool; a drive without a volume is as empty as one without a file */
+static void
+parse_pool (xmlNode *source, VmftVmDisk *disk)
+{
+  if (disk->source == NULL)
+    {
+      disk->kind = VMFT_DISK_PATH;
+      return;
+    }
+  disk->pool = attribute (source, "pool");
+  if (disk->pool == NULL)
+    disk->pool = g_strdup ("");
+}
+
 static void
 parse_disk (xmlNode *node, VmftVm *vm)
 {
-  const char *const sources[] = { "file", "dev", "dir" };
   xmlNode *source = child (node, "source");
   g_autofree char *target = attribute (child (node, "target"), "dev");
   g_autofree char *type = attribute (node, "type");
-  g_autofree char *path = NULL;
-  gboolean network = g_strcmp0 (type, "network") == 0;
+  g_autofree char *name = NULL;
+  VmftVmDisk *disk = NULL;
+  guint i = 0;
 
-  for (guint i = 0; path == NULL && i < G_N_ELEMENTS (sources); i++)
-    path = attribute (source, sources[i]);
-  vmft_vm_add_disk (vm, target != NULL ? target : "?", path, NULL,
-                    network || child (node, "shareable") != NULL, child (node, "readonly") != NULL);
+  while (disk_types[i].type != NULL && !g_str_equal (disk_types[i].type, type != NULL ? type : "file"))
+    i++;
+  if (disk_types[i].source != NULL)
+    name = attribute (source, disk_types[i].source);
+  disk = vmft_vm_add_disk (vm, target != NULL ? target : "?", name, NULL, FALSE,
+                           child (node, "readonly") != NULL);
+  disk->kind = disk_types[i].kind;
+  if (disk->kind == VMFT_DISK_VOLUME)
+    parse_pool (source, disk);
+  if (disk->kind != VMFT_DISK_HOST)
+    disk->shared = g_strcmp0 (type, "network") == 0 || child (node, "shareable") != NULL;
   if (child (node, "mirror") != NULL)
-    block (vm, "disk %s is being copied by a block job", target);
-  if (g_strcmp0 (type, "vhostvdpa") == 0)
-    block (vm, "disk %s is a vDPA device of this host", target);
-  if (g_strcmp0 (type, "nvme") == 0)
-    block (vm, "disk %s is an NVMe device of this host", target);
+    block (vm, "disk %s is being copied by a block job", disk->target);
+  if (disk_types[i].blocker != NULL)
+    block (vm, "disk %s is %s", disk->target, disk_types[i].blocker);
 }
 
 /* a medium in a drive may be dropped on the way only where the operator allows it */
@@ -248,6 +286,8 @@ parse_removable (xmlNode *node, VmftVm *vm)
     {
       /* an empty drive, for all that a migration cares */
       g_clear_pointer (&disk->source, g_free);
+      g_clear_pointer (&disk->pool, g_free);
+      disk->kind = VMFT_DISK_PATH;
       disk->shared = TRUE;
     }
 }

@@ -11,7 +11,8 @@ G_BEGIN_DECLS
 /**
  * vmft_domain_xml_parse:
  * @xml: libvirt's description of a domain
- * @vm: filled with vCPUs, memory, accelerator, policy, blocker and disks (source paths; no look at the host's devices)
+ * @vm: filled with vCPUs, memory, accelerator, policy, blocker and disks (what they are called; no look at the host's
+ *   devices and storage pools)
  * @error: return location, %VMFT_ERROR_INVALID
  *
  * The operator's wishes stand in the metadata, so that they travel with the VM:

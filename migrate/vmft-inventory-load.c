@@ -6,6 +6,7 @@
 #include "vmft-libvirt-call.h"
 #include "vmft-migration-outcome.h"
 #include "vmft-resident.h"
+#include "vmft-storage-volume.h"
 
 #include <string.h>
 
@@ -44,6 +45,12 @@ vmft_path_is_below (const char *path, const char *const *directories)
 static void
 look_at_disk (VmftVmDisk *disk, const char *const *shared_paths)
 {
+  if (disk->kind == VMFT_DISK_HOST)
+    {
+      /* the operator alone can know that its like stands on the other hosts, with the same contents */
+      disk->shared = disk->source != NULL && vmft_path_is_below (disk->source, shared_paths);
+      return;
+    }
   if (disk->source == NULL)
     {
       disk->shared = TRUE;
@@ -70,32 +77,64 @@ allocation_bytes (virDomainPtr domain, const VmftVmDisk *disk)
   return info.allocation > 0 ? info.allocation : info.physical;
 }
 
-/* a disk that must come along, or be left behind */
-static void
-look_at_local_disk (VmftVm *vm, const VmftVmDisk *disk, const VmftDiskRules *rules)
+/* Returns: FALSE with @error where its place is unknown, so that it may be on this host alone. */
+static gboolean
+locate_volume (virDomainPtr domain, VmftVmDisk *disk, GError **error)
 {
-  if (!rules->copy)
-    vm->blocker = g_strdup_printf ("disk %s (%s) is on this host alone, and copy-storage is off",
-                                   disk->target, disk->source);
-  else if (disk->read_only)
-    vm->blocker = g_strdup_printf ("disk %s (%s) is on this host alone, and libvirt copies none that is "
-                                   "read-only",
-                                   disk->target, disk->source);
+  g_autofree char *path = NULL;
+
+  if (!vmft_storage_volume_locate (virDomainGetConnect (domain), disk->pool, disk->source, &path, error))
+    {
+      disk->shared = FALSE;
+      return FALSE;
+    }
+  disk->kind = VMFT_DISK_PATH;
+  g_clear_pointer (&disk->pool, g_free);
+  g_free (disk->source);
+  disk->source = g_steal_pointer (&path);
+  return TRUE;
+}
+
+/*
+ * A disk that must come along, or be left behind.
+ * @lost: (nullable): why it is not known where it is
+ */
+static char *
+blocker_of_local_disk (const VmftVmDisk *disk, const VmftDiskRules *rules, const GError *lost)
+{
+  const char *source = disk->source != NULL ? disk->source : "?";
+
+  if (disk->kind == VMFT_DISK_HOST)
+    return g_strdup_printf ("disk %s (%s) is served by this host, and shared-paths does not name it",
+                            disk->target, source);
+  if (rules->copy && !disk->read_only)
+    return NULL;
+  if (lost != NULL)
+    return g_strdup_printf ("disk %s may be on this host alone: %s", disk->target, lost->message);
+  return g_strdup_printf ("disk %s (%s) is on this host alone, and %s", disk->target, source,
+                          rules->copy ? "libvirt copies none that is read-only" : "copy-storage is off");
+}
+
+static void
+place_disk (virDomainPtr domain, VmftVm *vm, VmftVmDisk *disk, const VmftDiskRules *rules)
+{
+  g_autoptr (GError) lost = NULL;
+
+  if (disk->kind != VMFT_DISK_VOLUME || locate_volume (domain, disk, &lost))
+    look_at_disk (disk, (const char *const *) rules->shared_paths);
+  if (disk->shared)
+    return;
+  if (!disk->read_only && disk->kind != VMFT_DISK_HOST)
+    disk->allocation_bytes = allocation_bytes (domain, disk);
+  if (vm->blocker == NULL)
+    vm->blocker = blocker_of_local_disk (disk, rules, lost);
 }
 
 static void
 look_at_disks (virDomainPtr domain, VmftVm *vm, const VmftDiskRules *rules)
 {
   for (guint i = 0; i < vm->disks->len; i++)
-    {
-      VmftVmDisk *disk = g_ptr_array_index (vm->disks, i);
-
-      look_at_disk (disk, (const char *const *) rules->shared_paths);
-      if (!disk->shared && !disk->read_only)
-        disk->allocation_bytes = allocation_bytes (domain, disk);
-      if (!disk->shared && vm->blocker == NULL)
-        look_at_local_disk (vm, disk, rules);
-    }
+    place_disk (domain, vm, g_ptr_array_index (vm->disks, i), rules);
 }
 
 /* libvirt refuses to migrate a domain that has any of these */

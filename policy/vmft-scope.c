@@ -50,7 +50,7 @@ static gboolean
 disk_concerned (const VmftVmDisk *disk, const VmftIncident *incident, const VmftHostFacts *facts)
 {
   if (disk->device == NULL)
-    return disk->source != NULL && !disk->shared;
+    return !disk->shared;
   return locus_covers (incident, facts, disk->device);
 }
 

@@ -6,6 +6,7 @@ disk_free (VmftVmDisk *disk)
 {
   g_free (disk->target);
   g_free (disk->source);
+  g_free (disk->pool);
   g_free (disk->device);
   g_free (disk);
 }
@@ -53,9 +54,12 @@ vmft_vm_copy (const VmftVm *vm)
   for (guint i = 0; i < vm->disks->len; i++)
     {
       const VmftVmDisk *disk = vm->disks->pdata[i];
+      VmftVmDisk *added =
+          vmft_vm_add_disk (copy, disk->target, disk->source, disk->device, disk->shared, disk->read_only);
 
-      vmft_vm_add_disk (copy, disk->target, disk->source, disk->device, disk->shared, disk->read_only);
-      ((VmftVmDisk *) copy->disks->pdata[i])->allocation_bytes = disk->allocation_bytes;
+      added->kind = disk->kind;
+      added->pool = g_strdup (disk->pool);
+      added->allocation_bytes = disk->allocation_bytes;
     }
   for (guint i = 0; i < vm->movability->len; i++)
     {
@@ -93,7 +97,7 @@ vmft_vm_unref (VmftVm *vm)
   g_atomic_rc_box_release_full (vm, vm_clear);
 }
 
-void
+VmftVmDisk *
 vmft_vm_add_disk (VmftVm *vm,
                   const char *target,
                   const char *source,
@@ -109,6 +113,7 @@ vmft_vm_add_disk (VmftVm *vm,
   disk->shared = shared;
   disk->read_only = read_only;
   g_ptr_array_add (vm->disks, disk);
+  return disk;
 }
 
 guint64
@@ -209,6 +214,8 @@ disks_to_variant (const VmftVm *vm)
       g_variant_dict_insert (&dict, "target", "s", disk->target);
       if (disk->source != NULL)
         g_variant_dict_insert (&dict, "source", "s", disk->source);
+      if (disk->pool != NULL)
+        g_variant_dict_insert (&dict, "pool", "s", disk->pool);
       if (disk->device != NULL)
         g_variant_dict_insert (&dict, "device", "s", disk->device);
       g_variant_dict_insert (&dict, "shared", "b", disk->shared);

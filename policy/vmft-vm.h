@@ -8,9 +8,24 @@
 G_BEGIN_DECLS
 
 /**
+ * VmftDiskKind: what @source of a #VmftVmDisk is.
+ * @VMFT_DISK_PATH: path of a file, block device or directory on this host; NULL for network disks and empty drives
+ * @VMFT_DISK_VOLUME: a volume of storage pool @pool whose path is not known
+ * @VMFT_DISK_HOST: none of these but something that serves the disk on this host, and that QEMU cannot copy: the path of
+ *   a vhost-user process' socket or of a vDPA device; NULL for an NVMe device
+ */
+typedef enum
+{
+  VMFT_DISK_PATH,
+  VMFT_DISK_VOLUME,
+  VMFT_DISK_HOST,
+} VmftDiskKind;
+
+/**
  * VmftVmDisk: one disk of a domain.
  * @target: the guest's name for it, "vda"
- * @source: (nullable): path of file or block device on this host; NULL for network disks and empty drives
+ * @source: (nullable): as @kind says
+ * @pool: (nullable): libvirt's name of the pool; NULL for all but volumes
  * @device: (nullable): the block device of this host that carries @source ("sda", "dm-0"); NULL when unknown
  * @shared: reachable under the same name on other hosts, so that it need not be copied
  * @allocation_bytes: of a disk that is not shared, what copying it would send; 0 when unknown
@@ -18,7 +33,9 @@ G_BEGIN_DECLS
 typedef struct
 {
   char *target;
+  VmftDiskKind kind;
   char *source;
+  char *pool;
   char *device;
   gboolean shared;
   gboolean read_only;
@@ -73,13 +90,17 @@ VmftVm *vmft_vm_ref (VmftVm *vm);
 void vmft_vm_unref (VmftVm *vm);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VmftVm, vmft_vm_unref)
 
-/** vmft_vm_add_disk: appends a disk; strings are copied. */
-void vmft_vm_add_disk (VmftVm *vm,
-                       const char *target,
-                       const char *source,
-                       const char *device,
-                       gboolean shared,
-                       gboolean read_only);
+/**
+ * vmft_vm_add_disk: appends a disk of kind %VMFT_DISK_PATH; strings are copied.
+ *
+ * Returns: (transfer none): the disk, to be filled further.
+ */
+VmftVmDisk *vmft_vm_add_disk (VmftVm *vm,
+                              const char *target,
+                              const char *source,
+                              const char *device,
+                              gboolean shared,
+                              gboolean read_only);
 
 /** vmft_vm_storage_bytes: Returns: what must be copied along with the VM: its disks that are not shared. */
 guint64 vmft_vm_storage_bytes (const VmftVm *vm);

@@ -55,6 +55,52 @@ test_xml_basics (void)
   g_assert_true (disk->read_only);
 }
 
+/* Only what is known to be somewhere else, or nowhere, counts as shared; all else the inventory must look at. */
+static void
+test_xml_disk_types (void)
+{
+  static const struct
+  {
+    const char *disk;
+    VmftDiskKind kind;
+    const char *source; /* (nullable) */
+    const char *pool;   /* (nullable) */
+    gboolean shared;
+  } cases[] = {
+    { "<disk type='volume'><source pool='p' volume='v'/><target dev='vda'/></disk>", VMFT_DISK_VOLUME, "v",
+      "p", FALSE },
+    { "<disk type='volume'><source volume='v'/><target dev='vda'/></disk>", VMFT_DISK_VOLUME, "v", "",
+      FALSE },
+    { "<disk type='volume' device='cdrom'><target dev='sda'/></disk>", VMFT_DISK_PATH, NULL, NULL, FALSE },
+    { "<disk type='volume' device='cdrom'><source pool='p' volume='v' startupPolicy='optional'/>"
+      "<target dev='sda'/></disk>",
+      VMFT_DISK_PATH, NULL, NULL, TRUE },
+    { "<disk type='dir'><source dir='/d'/><target dev='vda'/><readonly/></disk>", VMFT_DISK_PATH, "/d", NULL,
+      FALSE },
+    { "<disk><source file='/f'/><target dev='vda'/></disk>", VMFT_DISK_PATH, "/f", NULL, FALSE },
+    { "<disk type='vhostuser'><source type='unix' path='/s'/><target dev='vda'/></disk>", VMFT_DISK_HOST,
+      "/s", NULL, FALSE },
+    { "<disk type='vhostuser'><source type='unix' path='/s'/><target dev='vda'/><shareable/></disk>",
+      VMFT_DISK_HOST, "/s", NULL, FALSE },
+    { "<disk type='nvme'><source type='pci' namespace='1'/><target dev='vda'/><shareable/></disk>",
+      VMFT_DISK_HOST, NULL, NULL, FALSE },
+    { "<disk type='quantum'><source path='/q'/><target dev='vda'/><shareable/></disk>", VMFT_DISK_HOST, NULL,
+      NULL, FALSE },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_autofree char *xml = g_strdup_printf (DOMAIN ("%s", ""), cases[i].disk);
+      g_autoptr (VmftVm) vm = parse (xml);
+      const VmftVmDisk *disk = g_ptr_array_index (vm->disks, 0);
+
+      g_assert_cmpint (disk->kind, ==, cases[i].kind);
+      g_assert_cmpstr (disk->source, ==, cases[i].source);
+      g_assert_cmpstr (disk->pool, ==, cases[i].pool);
+      g_assert_cmpint (disk->shared, ==, cases[i].shared);
+    }
+}
+
 static void
 test_xml_policy (void)
 {
@@ -143,6 +189,7 @@ test_xml_blockers (void)
       "block job" },
     { DOMAIN ("<interface type='vdpa'><source dev='/dev/vhost-vdpa-0'/></interface>", ""), "vDPA" },
     { DOMAIN ("<disk type='nvme'><source type='pci'/><target dev='vda'/></disk>", ""), "NVMe" },
+    { DOMAIN ("<disk type='quantum'><source/><target dev='vda'/></disk>", ""), "unknown" },
     { DOMAIN ("<tpm model='tpm-tis'><backend type='passthrough'/></tpm>", ""), "TPM" },
     { DOMAIN ("<input type='evdev'><source dev='/dev/input/event1'/></input>", ""), "input device" },
     { DOMAIN ("<smartcard mode='host'/>", ""), "smartcard" },
@@ -270,6 +317,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/domain-xml/basics", test_xml_basics);
+  g_test_add_func ("/domain-xml/disk-types", test_xml_disk_types);
   g_test_add_func ("/domain-xml/policy", test_xml_policy);
   g_test_add_func ("/domain-xml/policy-there-and-back", test_xml_policy_there_and_back);
   g_test_add_func ("/domain-xml/bad-policy", test_xml_bad_policy);

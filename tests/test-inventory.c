@@ -397,6 +397,150 @@ test_blockers_of_domains (void)
     }
 }
 
+/* --- disks that are named by something else than a path --- */
+
+static void
+make_volume (virConnectPtr connection, const char *pool_xml, const char *name)
+{
+  g_autofree char *xml = g_strdup_printf ("<volume%s><name>%s</name><capacity>1048576</capacity></volume>",
+                                          strstr (pool_xml, "'rbd'") != NULL ? " type='network'" : "", name);
+  g_autoptr (virStoragePool) pool = virStoragePoolCreateXML (connection, pool_xml, 0);
+  g_autoptr (virStorageVol) volume = pool != NULL ? virStorageVolCreateXML (pool, xml, 0) : NULL;
+
+  g_assert_nonnull (volume);
+}
+
+/* Each test driver's node is its connection's own. */
+static virConnectPtr
+open_with_volumes (const char *directory)
+{
+  g_autofree char *uri = g_strconcat ("test://", VMFT_SOURCE_ROOT, "/tests/test-node.xml", NULL);
+  g_autofree char *here = g_strdup_printf (
+      "<pool type='dir'><name>here</name><target><path>%s</path></target></pool>", directory);
+  virConnectPtr connection = virConnectOpen (uri);
+  virStoragePoolPtr stopped = NULL;
+
+  g_assert_nonnull (connection);
+  make_volume (connection, here, "web.img");
+  make_volume (connection, "<pool type='dir'><name>local</name><target><path>/nowhere</path></target></pool>",
+               "web.img");
+  make_volume (connection, "<pool type='dir'><name>nfs</name><target><path>/shared</path></target></pool>",
+               "web.img");
+  make_volume (connection,
+               "<pool type='rbd'><name>ceph</name><source><name>p</name><host name='m'/></source></pool>",
+               "web");
+  stopped = virStoragePoolDefineXML (
+      connection, "<pool type='dir'><name>stopped</name><target><path>/x</path></target></pool>", 0);
+  g_assert_nonnull (stopped);
+  virStoragePoolFree (stopped);
+  return connection;
+}
+
+/* Returns: (transfer full): a VM with that disk, as the inventory has it */
+static VmftVm *
+load_with_disk (virConnectPtr connection, const char *disk, const VmftDiskRules *rules)
+{
+  g_autofree char *xml =
+      g_strdup_printf ("<domain type='test'><name>a-vm</name><memory>65536</memory><os><type>hvm</type></os>"
+                       "<devices><disk %s<target dev='vda' bus='virtio'/></disk></devices></domain>",
+                       disk);
+  g_autoptr (virDomain) domain = virDomainCreateXML (connection, xml, 0);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GPtrArray) vms = NULL;
+  VmftVm *vm = NULL;
+
+  g_assert_nonnull (domain);
+  vms = vmft_inventory_load (connection, rules, &error);
+  g_assert_no_error (error);
+  vm = g_ptr_array_index (vms, 0); /* they are sorted */
+  g_assert_cmpstr (vm->name, ==, "a-vm");
+  g_assert_cmpint (virDomainDestroy (domain), ==, 0);
+  return vmft_vm_ref (vm);
+}
+
+#define VOLUME(pool, name) "type='volume' device='disk'><source pool='" pool "' volume='" name "'/>"
+
+/* What is not known to be shared is not: its VM stays, and says why, or its disk is copied. */
+static void
+test_disks_without_a_path (void)
+{
+  static const struct
+  {
+    const char *disk;
+    gboolean copy;
+    const char *source; /* (nullable) */
+    const char *pool;   /* (nullable) */
+    gboolean shared;
+    const char *blocker; /* (nullable): how it begins */
+  } cases[] = {
+    { VOLUME ("local", "web.img"), FALSE, "/nowhere/web.img", NULL, FALSE,
+      "disk vda (/nowhere/web.img) is on this host alone, and copy-storage is off" },
+    { VOLUME ("local", "web.img"), TRUE, "/nowhere/web.img", NULL, FALSE, NULL },
+    { VOLUME ("nfs", "web.img"), FALSE, "/shared/web.img", NULL, TRUE, NULL },
+    { VOLUME ("ceph", "web"), FALSE, NULL, NULL, TRUE, NULL },
+    { VOLUME ("local", "gone"), FALSE, "gone", "local", FALSE,
+      "disk vda may be on this host alone: volume gone of storage pool local: " },
+    { VOLUME ("local", "gone") "<shareable/>", FALSE, "gone", "local", FALSE,
+      "disk vda may be on this host alone: volume gone of storage pool local: " },
+    { VOLUME ("gone", "web.img"), FALSE, "web.img", "gone", FALSE,
+      "disk vda may be on this host alone: volume web.img of storage pool gone: " },
+    { VOLUME ("stopped", "web.img"), FALSE, "web.img", "stopped", FALSE,
+      "disk vda may be on this host alone: volume web.img of storage pool stopped: " },
+    { VOLUME ("gone", "web.img"), TRUE, "web.img", "gone", FALSE, NULL },
+    { VOLUME ("gone", "web.img") "<readonly/>", TRUE, "web.img", "gone", FALSE,
+      "disk vda may be on this host alone: " },
+    { "type='vhostuser'><source type='unix' path='/run/a.sock'/>", FALSE, "/run/a.sock", NULL, FALSE,
+      "disk vda (/run/a.sock) is served by this host, and shared-paths does not name it" },
+    { "type='vhostuser'><source type='unix' path='/run/a.sock'/>", TRUE, "/run/a.sock", NULL, FALSE,
+      "disk vda (/run/a.sock) is served by this host, and shared-paths does not name it" },
+    { "type='vhostuser'><source type='unix' path='/shared/a.sock'/>", FALSE, "/shared/a.sock", NULL, TRUE,
+      NULL },
+    { "type='nvme'><source type='pci' managed='yes' namespace='1'>"
+      "<address domain='0x0000' bus='0x01' slot='0x00' function='0x0'/></source>",
+      TRUE, NULL, NULL, FALSE, "disk vda is an NVMe device of this host" },
+    { "type='dir'><source dir='/nowhere/fat'/><readonly/>", FALSE, "/nowhere/fat", NULL, FALSE,
+      "disk vda (/nowhere/fat) is on this host alone, and copy-storage is off" },
+  };
+  const char *const shared[] = { "/shared", NULL };
+  g_autoptr (virConnect) connection = open_with_volumes ("/nowhere/else");
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      const VmftDiskRules rules = { .shared_paths = (char **) shared, .copy = cases[i].copy };
+      g_autoptr (VmftVm) vm = load_with_disk (connection, cases[i].disk, &rules);
+      const VmftVmDisk *disk = g_ptr_array_index (vm->disks, 0);
+
+      g_test_message ("%s: %s", cases[i].disk, vm->blocker != NULL ? vm->blocker : "may go");
+      g_assert_cmpstr (disk->source, ==, cases[i].source);
+      g_assert_cmpstr (disk->pool, ==, cases[i].pool);
+      g_assert_cmpint (disk->shared, ==, cases[i].shared);
+      if (cases[i].blocker == NULL)
+        g_assert_null (vm->blocker);
+      else
+        g_assert_true (vm->blocker != NULL && g_str_has_prefix (vm->blocker, cases[i].blocker));
+    }
+}
+
+/* A volume lies on the device that its file lies on. */
+static void
+test_device_of_volume (void)
+{
+  g_autofree char *directory = g_dir_make_tmp ("vmft-pool-XXXXXX", NULL);
+  g_autofree char *file = g_build_filename (directory, "web.img", NULL);
+  const VmftDiskRules rules = { .copy = TRUE };
+  g_autoptr (virConnect) connection = open_with_volumes (directory);
+  g_autoptr (VmftVm) vm = NULL;
+  g_autofree char *device = NULL;
+
+  g_assert_true (g_file_set_contents (file, "", 0, NULL));
+  device = vmft_block_device_of_path ("/sys", file);
+  vm = load_with_disk (connection, VOLUME ("here", "web.img"), &rules);
+  g_assert_cmpstr (((const VmftVmDisk *) g_ptr_array_index (vm->disks, 0))->source, ==, file);
+  g_assert_cmpstr (((const VmftVmDisk *) g_ptr_array_index (vm->disks, 0))->device, ==, device);
+  g_unlink (file);
+  g_rmdir (directory);
+}
+
 static void
 on_refused (GObject *object, GAsyncResult *async, gpointer user_data)
 {
@@ -485,6 +629,8 @@ main (int argc, char **argv)
   g_test_add_func ("/inventory/test-driver", test_hypervisor_on_test_driver);
   g_test_add_func ("/capabilities/obstacles", test_destination_obstacles);
   g_test_add_func ("/inventory/blockers", test_blockers_of_domains);
+  g_test_add_func ("/inventory/disks-without-a-path", test_disks_without_a_path);
+  g_test_add_func ("/inventory/device-of-volume", test_device_of_volume);
   g_test_add_func ("/hypervisor/policy-in-metadata", test_policy_in_metadata);
   g_test_add_func ("/hypervisor/migrate-without-connection", test_migrate_without_connection);
   g_test_add_func ("/migration/ended-before", test_job_that_ended_before);

@@ -290,9 +290,13 @@ test_disk_nobody_can_place (Fixture *f, gconstpointer data)
   static const char *const devices[] = { "sda", NULL };
   static const char *const system_devices[] = { "nvme0n1", NULL };
   VmftPolicyVm *local = add_vm (f, "local", 256 * MIB, 0.0, 16 * MIB);
+  VmftPolicyVm *volume = add_vm (f, "volume", 256 * MIB, 0.0, 16 * MIB);
+  VmftPolicyVm *nvme = add_vm (f, "nvme", 256 * MIB, 0.0, 16 * MIB);
   VmftPolicyVm *remote = add_vm (f, "remote", 256 * MIB, 0.0, 16 * MIB);
   g_autoptr (VmftPlan) plan = NULL;
 
+  vmft_vm_add_disk (volume->vm, "vda", "lost.img", NULL, FALSE, FALSE)->kind = VMFT_DISK_VOLUME;
+  vmft_vm_add_disk (nvme->vm, "vda", NULL, NULL, FALSE, FALSE)->kind = VMFT_DISK_HOST;
   vmft_vm_add_disk (local->vm, "vda", "/root/images/a.qcow2", NULL, FALSE, FALSE);
   vmft_vm_add_disk (remote->vm, "vda", NULL, NULL, TRUE, FALSE); /* rbd, nbd, http */
   vmft_vm_add_disk (remote->vm, "vdb", "/mnt/nfs/b.qcow2", NULL, TRUE, FALSE);
@@ -300,6 +304,8 @@ test_disk_nobody_can_place (Fixture *f, gconstpointer data)
   f->facts.locus_devices = (char **) devices;
   f->facts.system_devices = (char **) system_devices;
   g_assert_true (vmft_policy_concerned (local->vm, &f->incident, &f->facts, NULL));
+  g_assert_true (vmft_policy_concerned (volume->vm, &f->incident, &f->facts, NULL));
+  g_assert_true (vmft_policy_concerned (nvme->vm, &f->incident, &f->facts, NULL));
   g_assert_false (vmft_policy_concerned (remote->vm, &f->incident, &f->facts, NULL));
   plan = vmft_policy_plan (&f->input);
   g_assert_nonnull (step_of (plan, "local"));

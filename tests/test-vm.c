@@ -7,6 +7,7 @@ example (void)
 {
   VmftVm *vm = vmft_vm_new ("00000000-0000-0000-0000-000000000001", "web");
   VmftDirtySample sample = { 7, 1.0, 4096.0, 100.0 };
+  VmftVmDisk *volume = NULL;
 
   vm->running = TRUE;
   vm->memory_bytes = 1 << 30;
@@ -14,6 +15,9 @@ example (void)
   vm->blocker = g_strdup ("a PCI device is passed through");
   vmft_vm_add_disk (vm, "vda", "/dev/sda", "sda", TRUE, FALSE);
   vmft_vm_add_disk (vm, "vdb", NULL, NULL, TRUE, FALSE);
+  volume = vmft_vm_add_disk (vm, "vdc", "web.img", NULL, FALSE, FALSE);
+  volume->kind = VMFT_DISK_VOLUME;
+  volume->pool = g_strdup ("images");
   vmft_vm_set_movability (vm, "B", FALSE, VMFT_MODES_ALL, "no bridge br0 there", 5);
   g_array_append_val (vm->dirty_samples, sample);
   return vm;
@@ -29,6 +33,7 @@ test_copy_is_deep (void)
   g_autoptr (GVariant) after = NULL;
 
   g_assert_true (g_variant_equal (before, same));
+  g_assert_cmpint (((const VmftVmDisk *) copy->disks->pdata[2])->kind, ==, VMFT_DISK_VOLUME);
   vmft_vm_set_movability (copy, "B", TRUE, VMFT_MODES_ALL, NULL, 6);
   vmft_vm_add_disk (copy, "vdc", "/tmp/c", NULL, FALSE, TRUE);
   g_array_set_size (copy->dirty_samples, 0);
@@ -74,11 +79,13 @@ test_record (void)
   g_autoptr (VmftVm) vm = example ();
   g_autoptr (GVariant) record = g_variant_ref_sink (vmft_vm_to_variant (vm));
   g_autoptr (GVariant) disks = g_variant_lookup_value (record, "disks", G_VARIANT_TYPE ("aa{sv}"));
+  g_autoptr (GVariant) volume = g_variant_get_child_value (disks, 2);
 
   g_assert_cmpstr (vmft_dict_string (record, "name"), ==, "web");
   g_assert_cmpint (vmft_dict_int64 (record, "memory_bytes", 0), ==, 1 << 30);
   g_assert_cmpstr (vmft_dict_string (record, "blocker"), ==, "a PCI device is passed through");
-  g_assert_cmpuint (g_variant_n_children (disks), ==, 2);
+  g_assert_cmpuint (g_variant_n_children (disks), ==, 3);
+  g_assert_cmpstr (vmft_dict_string (volume, "pool"), ==, "images");
   g_assert_cmpstr (vmft_dict_string (record, "dirty_rate_modes"), ==, "page-sampling");
 }
 
@@ -94,7 +101,6 @@ test_load (void)
   vm->resident_bytes = 800 * mib;
   vm->written_share = 0.5;
   vm->rewrite_share = 0.02;
-  vmft_vm_add_disk (vm, "vdc", "/srv/c.img", "sda", FALSE, FALSE);
   vmft_vm_add_disk (vm, "vdd", "/srv/d.iso", "sda", FALSE, TRUE);
   for (guint i = 0; i < vm->disks->len; i++)
     ((VmftVmDisk *) vm->disks->pdata[i])->allocation_bytes = 100 * mib;
