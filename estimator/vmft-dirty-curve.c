@@ -352,14 +352,6 @@ vmft_dirty_curve_bytes (const VmftDirtyCurve *curve, double seconds)
 }
 
 double
-vmft_dirty_curve_low (const VmftDirtyCurve *curve, double seconds)
-{
-  return seconds > 0.0 ? bytes_random (curve->rate_bps * exp (-Z90 * curve->rate_sigma),
-                                       curve->working_set_low_bytes, seconds)
-                       : 0.0;
-}
-
-double
 vmft_dirty_curve_high (const VmftDirtyCurve *curve, double seconds)
 {
   return seconds > 0.0 ? bytes_sweeping (curve->rate_bps * exp (Z90 * curve->rate_sigma),

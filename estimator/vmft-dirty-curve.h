@@ -99,9 +99,6 @@ void vmft_dirty_curve_init (VmftDirtyCurve *curve, double rate_bps, double worki
 /** vmft_dirty_curve_bytes: Returns: u(@seconds), p50, in bytes. */
 double vmft_dirty_curve_bytes (const VmftDirtyCurve *curve, double seconds);
 
-/** vmft_dirty_curve_low: Returns: the lower extreme W (1 - exp (-r t / W)), r and W at their low ends. */
-double vmft_dirty_curve_low (const VmftDirtyCurve *curve, double seconds);
-
 /** vmft_dirty_curve_high: Returns: the upper extreme min (W, r t), r and W at their high ends. */
 double vmft_dirty_curve_high (const VmftDirtyCurve *curve, double seconds);
 

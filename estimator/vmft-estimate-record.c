@@ -2,8 +2,6 @@
 #include "vmft-common.h"
 #include "vmft-estimate.h"
 
-#include <math.h>
-
 static const char *const status_names[] = {
   [VMFT_ESTIMATE_OK] = "ok",
   [VMFT_ESTIMATE_NO_BANDWIDTH] = "no-bandwidth",
@@ -90,70 +88,4 @@ vmft_estimate_to_variant (const VmftEstimate *estimate)
       &dict, "node_s",
       g_variant_new_fixed_array (G_VARIANT_TYPE_DOUBLE, estimate->node_s, VMFT_N_NODES, sizeof (double)));
   return g_variant_dict_end (&dict);
-}
-
-static gboolean
-status_from_string (const char *text, VmftEstimateStatus *status)
-{
-  for (guint i = 0; text != NULL && i < G_N_ELEMENTS (status_names); i++)
-    if (g_str_equal (text, status_names[i]))
-      {
-        *status = (VmftEstimateStatus) i;
-        return TRUE;
-      }
-  return FALSE;
-}
-
-static double
-node_from_variant (GVariant *nodes, gsize i)
-{
-  g_autoptr (GVariant) child = g_variant_get_child_value (nodes, i);
-  g_autoptr (GVariant) inner = g_variant_is_of_type (child, G_VARIANT_TYPE_VARIANT)
-                                   ? g_variant_get_variant (child)
-                                   : g_variant_ref (child);
-
-  if (g_variant_is_of_type (inner, G_VARIANT_TYPE_DOUBLE))
-    return g_variant_get_double (inner);
-  return g_variant_is_of_type (inner, G_VARIANT_TYPE_INT64) ? (double) g_variant_get_int64 (inner) : INFINITY;
-}
-
-/* "ad" from the history, "av" from JSON, where infinity has become null. */
-static void
-nodes_from_variant (GVariant *record, VmftEstimate *estimate)
-{
-  g_autoptr (GVariant) nodes = g_variant_lookup_value (record, "node_s", NULL);
-  gboolean complete = nodes != NULL && g_variant_is_container (nodes) &&
-                      !g_variant_is_of_type (nodes, G_VARIANT_TYPE_DICTIONARY) &&
-                      g_variant_n_children (nodes) == VMFT_N_NODES;
-
-  for (guint i = 0; i < VMFT_N_NODES; i++)
-    estimate->node_s[i] = complete ? node_from_variant (nodes, i) : estimate->total_p50_s;
-}
-
-gboolean
-vmft_estimate_from_variant (GVariant *record, VmftEstimate *estimate, GError **error)
-{
-  *estimate = (VmftEstimate){ 0 };
-  if (!vmft_mode_from_string (vmft_dict_string (record, "mode"), &estimate->mode) ||
-      !status_from_string (vmft_dict_string (record, "status"), &estimate->status))
-    {
-      g_set_error (error, VMFT_ERROR, VMFT_ERROR_INVALID, "an estimate without mode or status");
-      return FALSE;
-    }
-  /* JSON has no infinity: what never ends comes back as nothing */
-  estimate->total_p50_s = vmft_dict_double (record, "total_p50_s", INFINITY);
-  estimate->total_p90_s = vmft_dict_double (record, "total_p90_s", INFINITY);
-  estimate->downtime_p50_s = vmft_dict_double (record, "downtime_p50_s", INFINITY);
-  estimate->downtime_p90_s = vmft_dict_double (record, "downtime_p90_s", INFINITY);
-  estimate->bytes = vmft_dict_double (record, "bytes", 0.0);
-  estimate->volume_bytes = vmft_dict_double (record, "volume_bytes", 0.0);
-  estimate->bandwidth_bps = vmft_dict_double (record, "bandwidth_bps", 0.0);
-  estimate->dirty_bps = vmft_dict_double (record, "dirty_bps", 0.0);
-  estimate->p_converge = vmft_dict_double (record, "p_converge", 0.0);
-  estimate->rounds = vmft_dict_double (record, "rounds", 0.0);
-  estimate->sigma = vmft_dict_double (record, "sigma", 0.0);
-  estimate->degraded_s = vmft_dict_double (record, "degraded_s", INFINITY);
-  estimate->calibrated = (guint) vmft_dict_int64 (record, "calibrated", 0);
-  nodes_from_variant (record, estimate);
-  return TRUE;
 }

@@ -188,9 +188,4 @@ void vmft_estimate_remaining (VmftRemaining *remaining,
 /** vmft_estimate_to_variant: Returns: (transfer floating): the record `a{sv}`, reason included. */
 GVariant *vmft_estimate_to_variant (const VmftEstimate *estimate);
 
-/** vmft_estimate_from_variant: reads back what vmft_estimate_to_variant() wrote. */
-gboolean vmft_estimate_from_variant (GVariant *record,
-                                     VmftEstimate *estimate,
-                                     GError **error) G_GNUC_WARN_UNUSED_RESULT;
-
 G_END_DECLS

@@ -30,7 +30,6 @@ struct _VmftLeadModel
   VmftStore *store;
   const char *own_origin; /* NULL: the one with most events of the class */
   GArray *records;
-  GHashTable *pi; /* class -> double: the operator's */
   guint64 last_id;
 };
 
@@ -312,25 +311,13 @@ vmft_lead_model_get (VmftLeadModel *self, const char *fault_class, double elapse
   const char *stand_in;
   const VmftLeadPrior *prior = vmft_lead_prior_lookup (own, &stand_in);
   const char *origin = choose_origin (self, own);
-  const double *pi = g_hash_table_lookup (self->pi, own);
   g_autoptr (GArray) data = collect (self, own, origin);
 
   *lead = (VmftLead){ .headroom_s = INFINITY, .stand_in = stand_in };
   g_strlcpy (lead->origin, data->len > 0 ? origin : VMFT_LEAD_ORIGIN_PAPER, sizeof lead->origin);
-  vmft_lead_fit (lead, prior,
-                 pi != NULL         ? *pi
-                 : stand_in != NULL ? 0.5
-                                    : prior->pi,
+  vmft_lead_fit (lead, prior, stand_in != NULL ? 0.5 : prior->pi,
                  (const VmftLeadDatum *) (gconstpointer) data->data, data->len);
   vmft_lead_set_elapsed (lead, elapsed_s);
-}
-
-void
-vmft_lead_model_set_pi (VmftLeadModel *self, const char *fault_class, double pi)
-{
-  double value = CLAMP (pi, 0.001, 0.999);
-
-  g_hash_table_replace (self->pi, g_strdup (fault_class), g_memdup2 (&value, sizeof value));
 }
 
 GVariant *
@@ -361,7 +348,6 @@ vmft_lead_model_finalize (GObject *object)
 
   g_clear_object (&self->store);
   g_array_unref (self->records);
-  g_hash_table_unref (self->pi);
   G_OBJECT_CLASS (vmft_lead_model_parent_class)->finalize (object);
 }
 
@@ -375,5 +361,4 @@ static void
 vmft_lead_model_init (VmftLeadModel *self)
 {
   self->records = g_array_new (FALSE, FALSE, sizeof (Record));
-  self->pi = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
 }

@@ -141,9 +141,6 @@ GVariant *vmft_lead_model_export (VmftLeadModel *self);
  */
 void vmft_lead_model_get (VmftLeadModel *self, const char *fault_class, double elapsed_s, VmftLead *lead);
 
-/** vmft_lead_model_set_pi: the operator's prior probability that an alarm of the class is followed by a failure. */
-void vmft_lead_model_set_pi (VmftLeadModel *self, const char *fault_class, double pi);
-
 /** vmft_lead_model_describe: Returns: (transfer floating): `aa{sv}`: per class the record of vmft_lead_to_variant() at
  * e = 0 and the prior's. */
 GVariant *vmft_lead_model_describe (VmftLeadModel *self);

@@ -110,9 +110,3 @@ vmft_arrivals_forget (VmftArrivals *self, const char *uuid)
 {
   g_hash_table_remove (self->coming, uuid);
 }
-
-guint
-vmft_arrivals_count (VmftArrivals *self)
-{
-  return g_hash_table_size (self->coming);
-}

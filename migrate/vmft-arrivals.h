@@ -47,7 +47,4 @@ char *vmft_arrivals_judge (VmftArrivals *self,
 /** vmft_arrivals_forget: the VM was stopped here: its migration failed, or it ended. */
 void vmft_arrivals_forget (VmftArrivals *self, const char *uuid);
 
-/** vmft_arrivals_count: Returns: VMs that are coming. */
-guint vmft_arrivals_count (VmftArrivals *self);
-
 G_END_DECLS

@@ -28,7 +28,6 @@ typedef enum
 
 /** vmft_plan_verdict_to_string: Returns: "go", "advise", "not-worth", "nothing", "alert" or "save". */
 const char *vmft_plan_verdict_to_string (VmftPlanVerdict verdict);
-gboolean vmft_plan_verdict_from_string (const char *text, VmftPlanVerdict *verdict) G_GNUC_WARN_UNUSED_RESULT;
 
 /**
  * VmftPlanStep: one VM's move or save; times in seconds from the plan's @now_us.
@@ -174,8 +173,5 @@ gboolean vmft_plan_is_actionable (const VmftPlan *plan);
 
 /** vmft_plan_to_variant: Returns: (transfer floating): the record `a{sv}`. */
 GVariant *vmft_plan_to_variant (const VmftPlan *plan);
-
-/** vmft_plan_from_variant: Returns: (transfer full): the plan vmft_plan_to_variant() wrote; %VMFT_ERROR_INVALID. */
-VmftPlan *vmft_plan_from_variant (GVariant *record, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 G_END_DECLS

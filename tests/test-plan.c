@@ -549,21 +549,24 @@ static void
 test_saves_in_the_record (void)
 {
   g_autoptr (VmftPlan) plan = plan_moves_and_saves ();
-  g_autofree char *first = vmft_json_from_variant (vmft_plan_to_variant (plan), FALSE);
-  g_autofree char *second = NULL;
-  g_autoptr (VmftPlan) back = NULL;
-  g_autoptr (GVariant) parsed = NULL;
+  g_autofree char *text = vmft_json_from_variant (vmft_plan_to_variant (plan), FALSE);
+  g_autoptr (GVariant) record = NULL, steps = NULL;
   g_autoptr (GError) error = NULL;
 
-  parsed = vmft_json_to_variant (first, &error);
+  record = vmft_json_to_variant (text, &error);
   g_assert_no_error (error);
-  back = vmft_plan_from_variant (parsed, &error);
-  g_assert_no_error (error);
-  g_assert_false (get_step (back, 0)->save);
-  g_assert_true (get_step (back, 1)->save);
-  g_assert_null (get_step (back, 1)->destination);
-  second = vmft_json_from_variant (vmft_plan_to_variant (back), FALSE);
-  g_assert_cmpstr (first, ==, second);
+  g_assert_true (vmft_dict_boolean (record, "fallback_used", FALSE));
+  steps = g_variant_lookup_value (record, "steps", NULL);
+  g_assert_cmpuint (g_variant_n_children (steps), ==, plan->steps->len);
+  for (guint i = 0; i < plan->steps->len; i++)
+    {
+      g_autoptr (GVariant) step = NULL;
+
+      g_variant_get_child (steps, i, "v", &step);
+      g_assert_cmpstr (vmft_dict_string (step, "name"), ==, get_step (plan, i)->name);
+      g_assert_cmpint (vmft_dict_boolean (step, "save", i == 0), ==, i > 0);
+      g_assert_cmpstr (vmft_dict_string (step, "destination"), ==, i > 0 ? "" : "hostB");
+    }
 }
 
 /* Under pressure nobody is stopped whose memory is not needed. */
