@@ -283,49 +283,6 @@ vmft_evacuation_start (VmftEvacuation *self, const VmftPlan *plan)
   vmft_evacuation_pump (self);
 }
 
-/* --- a new plan --- */
-
-static const VmftPlanStep *
-find_in_plan (const VmftPlan *plan, const char *uuid)
-{
-  for (guint i = 0; i < plan->steps->len; i++)
-    {
-      const VmftPlanStep *step = g_ptr_array_index (plan->steps, i);
-
-      if (g_strcmp0 (step->uuid, uuid) == 0)
-        return step;
-    }
-  return NULL;
-}
-
-static void
-empty_queue (VmftEvacuation *self, const VmftPlan *plan)
-{
-  for (guint i = 0; i < self->steps->len; i++)
-    {
-      VmftEvacuationStep *step = g_ptr_array_index (self->steps, i);
-
-      leave_queue (self, step, find_in_plan (plan, step->uuid) != NULL ? REPLACED : LEFT_HERE);
-    }
-}
-
-void
-vmft_evacuation_replan (VmftEvacuation *self, const VmftPlan *plan)
-{
-  empty_queue (self, plan);
-  for (guint i = 0; i < plan->steps->len; i++)
-    {
-      const VmftPlanStep *plan_step = g_ptr_array_index (plan->steps, i);
-      const VmftEvacuationStep *before = find_uuid (self, plan_step->uuid);
-
-      if (before == NULL || before->state == VMFT_STEP_FAILED || before->state == VMFT_STEP_ABORTED)
-        add_step (self, plan, plan_step);
-    }
-  self->announced = FALSE;
-  queue_planned (self, plan);
-  vmft_evacuation_pump (self);
-}
-
 /* --- steering --- */
 
 static void
@@ -386,14 +343,6 @@ cancel_step (VmftEvacuation *self, VmftEvacuationStep *step, const char *reason)
       /* in post-copy there is only one way left */
       return FALSE;
     }
-}
-
-void
-vmft_evacuation_cancel (VmftEvacuation *self, const char *reason)
-{
-  for (guint i = 0; i < self->steps->len; i++)
-    cancel_step (self, g_ptr_array_index (self->steps, i), reason);
-  vmft_evacuation_pump (self);
 }
 
 gboolean

@@ -78,7 +78,7 @@ typedef char *(*VmftNextTarget) (const VmftEvacuationStep *step, gpointer user_d
  *
  * A destination that refuses a VM before any memory has moved is replaced by the next one. A post-copy job whose link
  * broke is resumed until it ends. A job that fails otherwise leaves the VM where it is: the step fails, and whoever
- * listens makes a new plan (vmft_evacuation_replan()). Steps that are saves have their VMs saved.
+ * listens makes a new plan (vmft_evacuation_start()). Steps that are saves have their VMs saved.
  *
  * Signals:
  * - `step-changed` (const VmftEvacuationStep *): a step entered a new state; for %VMFT_STEP_RUNNING before the
@@ -125,13 +125,6 @@ void vmft_evacuation_set_barred (VmftEvacuation *self, VmftIsBarred func, gpoint
 void vmft_evacuation_start (VmftEvacuation *self, const VmftPlan *plan);
 
 /**
- * vmft_evacuation_replan:
- * @plan: takes the place of the one before: VMs in the queue get its mode, destination and order, or leave the queue
- *   when it does not name them; VMs that failed are tried again when it does; running jobs are left alone
- */
-void vmft_evacuation_replan (VmftEvacuation *self, const VmftPlan *plan);
-
-/**
  * vmft_evacuation_reattach:
  *
  * After a restart, once the hypervisor is connected: takes up the unfinished steps of the store. What ran peer-to-peer
@@ -142,10 +135,11 @@ void vmft_evacuation_replan (VmftEvacuation *self, const VmftPlan *plan);
  */
 guint vmft_evacuation_reattach (VmftEvacuation *self);
 
-/** vmft_evacuation_cancel: empties the queue and aborts the jobs that still can be. @reason: for the records. */
-void vmft_evacuation_cancel (VmftEvacuation *self, const char *reason);
-
-/** vmft_evacuation_cancel_step: as vmft_evacuation_cancel(), for the step @id. %VMFT_ERROR_NOT_FOUND, %VMFT_ERROR_REFUSED. */
+/**
+ * vmft_evacuation_cancel_step: takes the step @id out of the queue, or aborts its job. @reason: for the records.
+ *
+ * Returns: FALSE with %VMFT_ERROR_NOT_FOUND, or %VMFT_ERROR_REFUSED for one that is over, in post-copy or no migration.
+ */
 gboolean vmft_evacuation_cancel_step (VmftEvacuation *self, guint64 id, const char *reason, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
 

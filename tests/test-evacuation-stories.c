@@ -49,8 +49,13 @@ make_plan (Story *s)
   for (guint i = 0; i < vms->len; i++)
     {
       const VmftVm *vm = g_ptr_array_index (vms, i);
-      VmftPlanStep *step = vmft_plan_add_step (plan, vm->uuid, vm->name);
+      const VmftEvacuationStep *present = vmft_evacuation_find (s->evacuation, vm->uuid);
+      VmftPlanStep *step;
 
+      /* as the daemon does: who is under way is left alone */
+      if (present != NULL && vmft_step_state_has_job (present->state))
+        continue;
+      step = vmft_plan_add_step (plan, vm->uuid, vm->name);
       step->destination = g_strdup (g_rand_boolean (s->rand) ? "b" : "c");
       step->mode = g_rand_int_range (s->rand, 0, VMFT_N_MODES);
       /* the last resort of a guest that writes faster than the link */
@@ -62,11 +67,28 @@ make_plan (Story *s)
 }
 
 static void
-replan (Story *s)
+start_plan (Story *s)
 {
   g_autoptr (VmftPlan) plan = make_plan (s);
 
-  vmft_evacuation_replan (s->evacuation, plan);
+  vmft_evacuation_start (s->evacuation, plan);
+}
+
+/* as the daemon does it: from the end, for a step that goes must not start the next; what is in post-copy stays */
+static void
+call_off (Story *s, const char *reason)
+{
+  const GPtrArray *steps = vmft_evacuation_get_steps (s->evacuation);
+
+  for (guint i = steps->len; i > 0; i--)
+    {
+      const VmftEvacuationStep *step = g_ptr_array_index (steps, i - 1);
+      g_autoptr (GError) error = NULL;
+
+      if (!vmft_step_state_is_over (step->state) &&
+          !vmft_evacuation_cancel_step (s->evacuation, step->id, reason, &error))
+        g_assert_error (error, VMFT_ERROR, VMFT_ERROR_REFUSED);
+    }
 }
 
 static void
@@ -140,7 +162,7 @@ strike (Story *s)
       open_daemon (s);
       break;
     case 7:
-      vmft_evacuation_cancel (s->evacuation, "changed my mind");
+      call_off (s, "changed my mind");
       break;
     case 8:
       vmft_evacuation_switch (s->evacuation, uuid);
@@ -229,7 +251,7 @@ play (Story *s)
 {
   double now_s = 0.0;
 
-  replan (s);
+  start_plan (s);
   while (now_s < TROUBLE_S)
     {
       double pause_s = g_rand_double_range (s->rand, 0.05, 15.0);
@@ -238,7 +260,7 @@ play (Story *s)
       now_s += pause_s;
       strike (s);
       if (vmft_evacuation_is_finished (s->evacuation))
-        replan (s);
+        start_plan (s);
     }
   heal (s);
   for (now_s = 0.0; now_s < PATIENCE_S && !is_over (s); now_s += 10.0)
@@ -248,9 +270,9 @@ play (Story *s)
         vmft_evacuation_switch (s->evacuation, s->uuids[i]);
       /* a pre-copy job without end, that may not be switched, is given up for a plan that can end */
       if (now_s >= 400.0 && (guint) now_s % 200 == 0)
-        vmft_evacuation_cancel (s->evacuation, "it does not converge");
+        call_off (s, "it does not converge");
       if (needs_plan (s))
-        replan (s);
+        start_plan (s);
       advance (s, 10);
     }
 }

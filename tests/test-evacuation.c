@@ -268,7 +268,8 @@ test_cancel (Fixture *f, gconstpointer data)
 {
   start (f, VMFT_MODE_PRECOPY);
   advance (f, 8);
-  vmft_evacuation_cancel (f->evacuation, "the host is healthy again");
+  for (guint64 id = 3; id > 1; id--) /* from the end: a step that goes must not start the next */
+    g_assert_true (vmft_evacuation_cancel_step (f->evacuation, id, "the host is healthy again", NULL));
   advance (f, 20);
   g_assert_cmpstr (vmft_fake_world_where (f->world, f->uuids[0]), ==, "b");
   g_assert_cmpstr (vmft_fake_world_where (f->world, f->uuids[1]), ==, "a");
@@ -357,13 +358,13 @@ test_libvirtd_restarts (Fixture *f, gconstpointer data)
   g_assert_cmpstr (stored_state (f, 2), ==, "waiting");
   advance (f, 20);
   again = make_plan (f, VMFT_MODE_PRECOPY);
-  vmft_evacuation_replan (f->evacuation, again);
+  vmft_evacuation_start (f->evacuation, again);
   advance (f, 40);
   assert_all_on (f, "b");
 }
 
 static void
-test_replan_replaces_the_queue (Fixture *f, gconstpointer data)
+test_new_plan_replaces_the_queue (Fixture *f, gconstpointer data)
 {
   g_autoptr (VmftPlan) plan = NULL;
   VmftPlanStep *step = NULL;
@@ -374,7 +375,8 @@ test_replan_replaces_the_queue (Fixture *f, gconstpointer data)
   step = vmft_plan_add_step (plan, f->uuids[2], "vm3");
   step->destination = g_strdup ("c");
   step->mode = VMFT_MODE_POSTCOPY;
-  vmft_evacuation_replan (f->evacuation, plan);
+  vmft_plan_add_refusal (plan, f->uuids[1], "vm2", FALSE, g_strdup ("not needed"));
+  vmft_evacuation_start (f->evacuation, plan);
   advance (f, 40);
   g_assert_cmpstr (vmft_fake_world_where (f->world, f->uuids[0]), ==, "b");
   g_assert_cmpstr (vmft_fake_world_where (f->world, f->uuids[1]), ==, "a");
@@ -581,7 +583,8 @@ test_exec_again_without (Fixture *f, gconstpointer data)
   wait_until_waiting (f);
   second = read_told (path);
   g_assert_cmpstr (second, ==, "vm1 vm3 ");
-  vmft_evacuation_cancel (f->evacuation, "enough");
+  g_assert_true (vmft_evacuation_cancel_step (f->evacuation, 3, "enough", &error));
+  g_assert_true (vmft_evacuation_cancel_step (f->evacuation, 1, "enough", &error));
   g_unlink (path);
   g_rmdir (directory);
 }
@@ -771,7 +774,7 @@ main (int argc, char **argv)
   add ("/evacuation/switch", test_switch);
   add ("/evacuation/broken-postcopy-is-resumed", test_broken_postcopy_is_resumed);
   add ("/evacuation/libvirtd-restarts", test_libvirtd_restarts);
-  add ("/evacuation/replan-replaces-the-queue", test_replan_replaces_the_queue);
+  add ("/evacuation/new-plan-replaces-the-queue", test_new_plan_replaces_the_queue);
   add ("/evacuation/vm-goes-by-itself", test_vm_goes_by_itself);
   add ("/evacuation/full-disk", test_full_disk);
   add ("/evacuation/saved/by-plan", test_saved_by_plan);
