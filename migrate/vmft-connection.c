@@ -39,7 +39,6 @@ struct _VmftConnection
   guint generation;   /* counts links */
   guint timer;
   guint backoff_ms;
-  guint n_failed;
 };
 
 G_DEFINE_FINAL_TYPE (VmftConnection, vmft_connection, G_TYPE_OBJECT)
@@ -237,11 +236,9 @@ on_opened (GObject *object, GAsyncResult *result, gpointer user_data)
   if (self->link == NULL)
     {
       g_warning ("%s; trying again in %u s", error->message, self->backoff_ms / 1000);
-      self->n_failed++;
       try_later (self);
       return;
     }
-  self->n_failed = 0;
   self->backoff_ms = BACKOFF_MIN_MS;
   g_info ("connected to libvirt at %s", self->uri);
   g_signal_emit (self, signals[OPENED], 0);
@@ -283,12 +280,6 @@ gboolean
 vmft_connection_is_open (VmftConnection *self)
 {
   return self->link != NULL;
-}
-
-guint
-vmft_connection_get_attempts (VmftConnection *self)
-{
-  return self->n_failed;
 }
 
 void

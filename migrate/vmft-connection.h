@@ -28,9 +28,6 @@ void vmft_connection_start (VmftConnection *self);
 /** vmft_connection_is_open: Returns: whether calls can be made. */
 gboolean vmft_connection_is_open (VmftConnection *self);
 
-/** vmft_connection_get_attempts: Returns: how many attempts to connect have failed in a row. */
-guint vmft_connection_get_attempts (VmftConnection *self);
-
 /**
  * vmft_connection_watch:
  * @event_id: a #virDomainEventID

@@ -594,23 +594,37 @@ test_job_that_ended_before (void)
   g_assert_cmpfloat (result->total_s, ==, 0.0);
 }
 
+/* Messages of this program go through here: warnings are kept in @said as well. */
+static GLogWriterOutput
+note_warnings (GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpointer said)
+{
+  for (gsize i = 0; level & G_LOG_LEVEL_WARNING && i < n_fields; i++)
+    if (g_str_equal (fields[i].key, "MESSAGE"))
+      g_ptr_array_add (said, g_strdup (fields[i].value));
+  return g_log_writer_default (level, fields, n_fields, NULL);
+}
+
 /* no libvirtd: said once per attempt, tried again with back-off on the clock, never fatal */
 static void
-test_unreachable (void)
+test_unreachable (gconstpointer data)
 {
+  GPtrArray *said = (GPtrArray *) data;
   g_autoptr (VmftClock) clock = vmft_fake_clock_new (0);
   g_autoptr (VmftConnection) connection =
       vmft_connection_new ("qemu+unix:///system?socket=/no/such/socket", clock);
   GLogLevelFlags fatal = g_log_set_always_fatal (G_LOG_FATAL_MASK);
 
+  g_ptr_array_set_size (said, 0);
   vmft_connection_start (connection);
-  while (vmft_connection_get_attempts (connection) < 1)
+  while (said->len < 1)
     g_main_context_iteration (NULL, TRUE);
+  g_assert_true (g_str_has_suffix (said->pdata[0], "trying again in 1 s"));
   vmft_fake_clock_advance (VMFT_FAKE_CLOCK (clock), 900 * 1000);
-  g_assert_cmpuint (vmft_connection_get_attempts (connection), ==, 1);
+  g_assert_cmpuint (said->len, ==, 1);
   vmft_fake_clock_advance (VMFT_FAKE_CLOCK (clock), 200 * 1000);
-  while (vmft_connection_get_attempts (connection) < 2)
+  while (said->len < 2)
     g_main_context_iteration (NULL, TRUE);
+  g_assert_true (g_str_has_suffix (said->pdata[1], "trying again in 2 s"));
   g_assert_false (vmft_connection_is_open (connection));
   g_log_set_always_fatal (fatal);
 }
@@ -618,7 +632,10 @@ test_unreachable (void)
 int
 main (int argc, char **argv)
 {
+  g_autoptr (GPtrArray) said = g_ptr_array_new_with_free_func (g_free);
+
   g_test_init (&argc, &argv, NULL);
+  g_log_set_writer_func (note_warnings, said, NULL);
   vmft_libvirt_init ();
   g_test_add_func ("/block-device/stack", test_block_stack);
   g_test_add_func ("/block-device/nothing", test_block_device_of_nothing);
@@ -634,6 +651,6 @@ main (int argc, char **argv)
   g_test_add_func ("/hypervisor/policy-in-metadata", test_policy_in_metadata);
   g_test_add_func ("/hypervisor/migrate-without-connection", test_migrate_without_connection);
   g_test_add_func ("/migration/ended-before", test_job_that_ended_before);
-  g_test_add_func ("/connection/unreachable", test_unreachable);
+  g_test_add_data_func ("/connection/unreachable", said, test_unreachable);
   return g_test_run ();
 }
