@@ -509,7 +509,8 @@ is_barred (const VmftEvacuationStep *step, gpointer user_data)
              : NULL;
 }
 
-/* Never one that is suspect, silent, barred or on the failing storage: of those that can take it, the one with most room, by weight. */
+/* Never one that is suspect, silent, barred or on the failing storage: of those that can take it, the one with most
+ * room, by weight. */
 static char *
 choose_next (const VmftEvacuationStep *step, gpointer user_data)
 {
