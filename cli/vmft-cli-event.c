@@ -17,6 +17,18 @@ vmft_cli_bar (double share, guint width)
   return g_string_free (g_string_append_c (bar, ']'), FALSE);
 }
 
+gboolean
+vmft_cli_is_news (GHashTable *states, GVariant *migration)
+{
+  gint64 id = vmft_dict_int64 (migration, "id", 0);
+  const char *state = vmft_cli_text (migration, "state");
+
+  if (g_strcmp0 (g_hash_table_lookup (states, &id), state) == 0)
+    return FALSE;
+  g_hash_table_insert (states, g_memdup2 (&id, sizeof id), g_strdup (state));
+  return TRUE;
+}
+
 char *
 vmft_cli_describe_job (GVariant *job, int name_width)
 {

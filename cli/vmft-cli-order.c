@@ -35,6 +35,27 @@ is_over (GVariant *record)
   return g_strv_contains (over, vmft_cli_text (record, "state"));
 }
 
+static gint64
+newest_id (GVariant *list)
+{
+  g_autoptr (GPtrArray) rows = vmft_cli_rows (list);
+
+  return rows->len > 0 ? vmft_dict_int64 (rows->pdata[0], "id", 0) : 0;
+}
+
+/* Those since the order, by their numbers: the history may be long. */
+static GVariant *
+list_since (Order *self, GError **error)
+{
+  g_autoptr (GVariant) newest = list_migrations (self->cli, 1, error);
+  gint64 n;
+
+  if (newest == NULL)
+    return NULL;
+  n = newest_id (newest) - self->floor;
+  return n > 1 ? list_migrations (self->cli, (guint) MIN (n, G_MAXUINT), error) : g_steal_pointer (&newest);
+}
+
 /* --- telling --- */
 
 static void
@@ -54,13 +75,10 @@ tell_bar (Order *self, GVariant *record)
 static void
 tell_change (Order *self, GVariant *record)
 {
-  gint64 id = vmft_dict_int64 (record, "id", 0);
-  const char *state = vmft_cli_text (record, "state");
   g_autofree char *text = NULL;
 
-  if (g_strcmp0 (g_hash_table_lookup (self->states, &id), state) == 0)
+  if (!vmft_cli_is_news (self->states, record))
     return;
-  g_hash_table_insert (self->states, g_memdup2 (&id, sizeof id), g_strdup (state));
   text = vmft_cli_describe_event ("migration", record);
   g_print ("%s%s\n", self->drawn ? "\r\033[K" : "", text);
   self->drawn = FALSE;
@@ -100,7 +118,7 @@ wait_until_quiet (Order *self, GError **error)
 {
   for (guint quiet = 0; quiet < QUIET_POLLS; g_usleep (POLL_MS * 1000))
     {
-      g_autoptr (GVariant) list = list_migrations (self->cli, 0, error);
+      g_autoptr (GVariant) list = list_since (self, error);
 
       if (list == NULL)
         return FALSE;
@@ -186,7 +204,6 @@ follow (Order *self, const char *method, GVariant *arguments, GVariant *options,
   g_autoptr (GVariant) before = NULL;
   g_autoptr (GVariant) plan = NULL;
   g_autoptr (GVariant) vms = NULL;
-  g_autoptr (GPtrArray) rows = NULL;
   VmftExit exit = VMFT_EXIT_OK;
 
   if (!vmft_cli_connect (self->cli, &exit))
@@ -194,8 +211,7 @@ follow (Order *self, const char *method, GVariant *arguments, GVariant *options,
   before = list_migrations (self->cli, 1, &error);
   if (before == NULL)
     return vmft_cli_fail (self->cli, error);
-  rows = vmft_cli_rows (before);
-  self->floor = rows->len > 0 ? vmft_dict_int64 (rows->pdata[0], "id", 0) : 0;
+  self->floor = newest_id (before);
   plan = vmft_cli_call (self->cli, method, owned_arguments, owned_options, &exit);
   if (plan == NULL)
     return exit;

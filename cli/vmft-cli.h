@@ -238,6 +238,14 @@ void vmft_cli_print_story (GVariant *story);
 /** vmft_cli_describe_event: Returns: (transfer full): @record of event @event ("alarm", "plan" …) in one line. */
 char *vmft_cli_describe_event (const char *event, GVariant *record);
 
+/**
+ * vmft_cli_is_news: a job's progress is told many times; as a line of text only what it turns into is worth one.
+ * @states: migration id (int64) -> state said last (char *); remembers @migration's
+ *
+ * Returns: whether @migration is in another state than when it was last told of
+ */
+gboolean vmft_cli_is_news (GHashTable *states, GVariant *migration);
+
 /** vmft_cli_describe_job: Returns: (transfer full): a running migration's @record in one line, with a bar. */
 char *vmft_cli_describe_job (GVariant *job, int name_width);
 

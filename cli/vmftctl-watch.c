@@ -51,21 +51,6 @@ print_json_line (const char *event, GVariant *record)
   g_print ("%s\n", text);
 }
 
-/* A job's progress is told many times; as a line of text only what it turns into is worth one. */
-static gboolean
-is_news (Watch *self, const char *event, GVariant *record)
-{
-  gint64 id = vmft_dict_int64 (record, "id", 0);
-  const char *state = vmft_cli_text (record, "state");
-
-  if (strcmp (event, "migration") != 0)
-    return TRUE;
-  if (g_strcmp0 (g_hash_table_lookup (self->states, &id), state) == 0)
-    return FALSE;
-  g_hash_table_insert (self->states, g_memdup2 (&id, sizeof id), g_strdup (state));
-  return TRUE;
-}
-
 static void
 tell (Watch *self, const char *event, GVariant *record)
 {
@@ -79,7 +64,7 @@ tell (Watch *self, const char *event, GVariant *record)
     }
   if (self->screen != NULL)
     draw_soon (self);
-  if (!is_news (self, event, record))
+  if (strcmp (event, "migration") == 0 && !vmft_cli_is_news (self->states, record))
     return;
   text = vmft_cli_describe_event (event, record);
   now = vmft_text_time (g_get_real_time ());

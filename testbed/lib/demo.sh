@@ -88,24 +88,9 @@ demo_guests() {
 
 # demo_bus: a dbus-daemon of its own as host A's system bus; its address for clients out here in DEMO_BUS
 demo_bus() {
-  local socket config
+  local socket
   socket=$(two_hosts path A /run/dbus/system_bus_socket)
-  config=$VMFT_TESTBED_DIR/A/bus.conf
-  cat >"$config" <<EOF
-<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
- "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
-<busconfig>
-  <type>system</type>
-  <listen>unix:path=/run/dbus/system_bus_socket</listen>
-  <auth>EXTERNAL</auth>
-  <policy user="root">
-    <allow own="*"/>
-    <allow send_destination="*" eavesdrop="false"/>
-    <allow receive_sender="*"/>
-  </policy>
-</busconfig>
-EOF
-  demo_host_spawn A "$VMFT_TESTBED_DIR/A/bus.log" dbus-daemon --nofork --nopidfile --config-file="$config"
+  demo_host_spawn A "$VMFT_TESTBED_DIR/A/bus.log" dbus-daemon --nofork --nopidfile --config-file="$TESTBED/lib/bus.conf"
   wait_until 10 test -S "$socket" || die "no system bus on host A: $(cat "$VMFT_TESTBED_DIR/A/bus.log")"
   # shellcheck disable=SC2034 # for the caller
   DEMO_BUS=unix:path=$socket
